@@ -1,0 +1,241 @@
+"""Vectors with ids, and their one neighbour graph."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from curalab._check import (
+    BoolArray,
+    FloatArray,
+    are_invented,
+    carried_ids,
+    check_choice,
+    check_ids,
+    check_integer,
+    check_vectors,
+    invented_ids,
+    refuse_rows,
+    rows_of,
+)
+from curalab.neighbors import Neighbors, nearest
+from curalab.results import StageResult
+
+__all__ = ["Embedding", "as_embedding"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Embedding(StageResult):
+    """One vector an item.
+
+    Arrays are accepted wherever an Embedding is; make one yourself to give ids or the metric.
+
+    Parameters
+    ----------
+    vectors : array-like of shape (n, d)
+        Finite numbers, kept as float32. A DataFrame brings its index as ids.
+    ids : sequence of shape (n,), default=None
+        Distinct ids of the rows. None means none: they are numbered, and other inputs go by
+        position.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        "cosine" suits texts and images, "euclidean" maps and tables. A row of zeros has no
+        direction and is refused under "cosine".
+
+    Attributes
+    ----------
+    data : object
+        What was embedded, None if unknown; `save` leaves it out.
+    encoder : object
+        The fitted encoder, None if unknown: ``embed(new, encoder=embedding.encoder)`` is the
+        same space. `save` leaves it out.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> emb = cl.Embedding(vectors=np.eye(3) + 0.1, ids=["a", "b", "c"])
+    >>> emb
+    Embedding(3 items, 3 dimensions, cosine)
+    >>> emb.take(["c", "a"]).ids.tolist()
+    ['c', 'a']
+    """
+
+    prefix: ClassVar[str] = "embedding"
+
+    ids: pd.Index = None
+    vectors: FloatArray
+    metric: str = "cosine"
+    data: Any = field(default=None, metadata={"unsaved": True})
+    encoder: Any = field(default=None, metadata={"unsaved": True})
+    _graph: dict[str, Any] = field(default_factory=dict, metadata={"unsaved": True})
+
+    def __post_init__(self) -> None:
+        check_choice("metric", self.metric, ["cosine", "euclidean"])
+        given = self.ids if self.ids is not None else carried_ids(self.vectors)
+        ids = None if given is None else check_ids(given)
+        vectors = check_vectors("vectors", self.vectors, ids=ids)
+        ids = invented_ids(len(vectors)) if ids is None else check_ids(ids, n=len(vectors))
+        if self.metric == "cosine":
+            refuse_rows(
+                "vectors",
+                vectors,
+                _is_zero,
+                rule='different from zero under metric="cosine"',
+                what="of zeros",
+                ids=ids,
+                hint='Drop these rows, or use Embedding(vectors=…, metric="euclidean").',
+            )
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "vectors", vectors)
+        super().__post_init__()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and dimensions."""
+        return self.vectors.shape[0], self.vectors.shape[1]
+
+    @property
+    def summary(self) -> str:  # noqa: D102
+        return f"{self.shape[1]:,} dimensions, {self.metric}"
+
+    def __repr__(self) -> str:
+        return f"Embedding({len(self):,} items, {self.summary})"
+
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> FloatArray:
+        return np.array(self.vectors, dtype=dtype, copy=copy)
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """Vectors whose Euclidean distance ranks as the metric does: of unit length under cosine.
+
+        Shape (n, d), float32.
+        """
+        if self.metric == "euclidean":
+            return self.vectors
+        points = unit_rows(self.vectors)
+        points.flags.writeable = False
+        return points
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of ids, vectors and metric."""
+        made = hashlib.blake2b(digest_size=16)
+        made.update(repr((self.metric, self.shape)).encode())
+        step = 65_536
+        for at in range(0, len(self), step):
+            made.update(np.ascontiguousarray(self.vectors[at : at + step]).data)
+            made.update("\0".join(map(repr, self.ids[at : at + step].tolist())).encode())
+        return made.hexdigest()
+
+    # ---- neighbours ------------------------------------------------------------------------------
+
+    def neighbors(self, k: int) -> Neighbors:
+        """Return the `k` nearest rows of each row, the row itself left out.
+
+        The graph is computed once for the largest k so far; a smaller k is a slice of it.
+
+        Parameters
+        ----------
+        k : int
+            From 1 to n - 1.
+
+        Returns
+        -------
+        Neighbors
+            `indices`, `distance` (1 - cosine, or Euclidean) and `similarity`, each (n, k).
+        """
+        k = check_integer("k", k, low=1, high=len(self) - 1, hint=_few(len(self)))
+        known: Neighbors | None = self._graph.get("neighbors")
+        if known is None or known.k < k:
+            known = nearest(self.points, k, metric=self.metric)
+            self._graph["neighbors"] = known
+        return known.first(k)
+
+    def search(self, queries: Any, k: int) -> Neighbors:
+        """Return the `k` rows of this embedding nearest to each query.
+
+        Parameters
+        ----------
+        queries : Embedding or array-like of shape (m, d)
+            Vectors of the same space.
+        k : int
+            From 1 to n.
+
+        Returns
+        -------
+        Neighbors
+            Row numbers in this embedding, shape (m, k).
+        """
+        asked = as_embedding(queries, metric=self.metric, name="queries")
+        if asked.shape[1] != self.shape[1]:
+            raise ValueError(
+                f"The 'queries' parameter must be of {self.shape[1]} dimensions, as the embedding "
+                f"is. Got {asked.shape[1]} instead."
+            )
+        k = check_integer("k", k, low=1, high=len(self))
+        return nearest(self.points, k, metric=self.metric, queries=asked.points)
+
+    # ---- parts -----------------------------------------------------------------------------------
+
+    def take(self, ids: Any) -> Embedding:
+        """Return the embedding of the rows with these `ids`, in this order."""
+        rows = rows_of(self.ids, ids)
+        return Embedding(
+            ids=self.ids[rows],
+            vectors=np.asarray(self.vectors[rows]),
+            metric=self.metric,
+            params=self.params,
+            data=_take(self.data, rows),
+            encoder=self.encoder,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one column a dimension; `map_0`, `map_1` where the embedding is a map."""
+        prefix = "map" if self.params.get("verb") == "reduce" else self.prefix
+        names = [f"{prefix}_{i}" for i in range(self.shape[1])]
+        return pd.DataFrame(np.asarray(self.vectors), index=self.ids, columns=names)
+
+    def _with_ids(self, ids: pd.Index) -> Embedding:
+        """Return the same vectors and graph under the ids that another input carries."""
+        return replace(self, ids=ids)
+
+
+def _is_zero(block: FloatArray) -> BoolArray:
+    return np.asarray(~block.any(axis=1))
+
+
+def _few(n: int) -> str:
+    return f"There are {n:,} rows, and a row is not its own neighbour."
+
+
+def _take(data: Any, rows: npt.NDArray[np.intp]) -> Any:
+    if data is None:
+        return None
+    if hasattr(data, "iloc"):
+        return data.iloc[rows]
+    return data[rows] if isinstance(data, np.ndarray) else [data[i] for i in rows]
+
+
+def unit_rows(vectors: FloatArray) -> FloatArray:
+    """Return the rows scaled to length 1."""
+    length = np.linalg.norm(vectors.astype(np.float64, copy=False), axis=1, keepdims=True)
+    return (vectors / length).astype(np.float32)
+
+
+def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:
+    """Return an Embedding: the one given, or one made of an array or DataFrame."""
+    if isinstance(value, Embedding):
+        return value
+    if value is None or isinstance(value, str | Mapping):
+        raise TypeError(
+            f"The {name!r} parameter must be an Embedding or an array of shape (n, d). "
+            f"Got {type(value).__name__} instead. Make one with embed(data, encoder=…)."
+        )
+    ids = carried_ids(value)
+    return Embedding(ids=ids, vectors=check_vectors(name, value, ids=ids), metric=metric)

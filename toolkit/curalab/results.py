@@ -1,0 +1,202 @@
+"""What every stage returns: arrays with ids, how they were made, ways to show and keep them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import check_ids, read_only
+
+__all__ = ["StageResult"]
+
+_META = "result.json"
+_NOT_ROWS = ("ids", "params", "details")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StageResult:
+    """Arrays whose row i belongs to `ids[i]`, and how they were made.
+
+    Attributes
+    ----------
+    ids : pandas.Index of shape (n_items,)
+        Distinct ids of the rows.
+    params : mapping
+        Plain JSON: verb, method, settings, seed and the fingerprints of what went in.
+    details : mapping
+        What the method added beside its arrays.
+    """
+
+    prefix: ClassVar[str] = ""
+    columns: ClassVar[Mapping[str, str]] = {}
+
+    ids: pd.Index
+    params: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", check_ids(self.ids))
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, name, read_only(value))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def summary(self) -> str:
+        """What was found, in a few words."""
+        return ""
+
+    def __repr__(self) -> str:
+        made = self.params.get("method")
+        parts = [f"{len(self):,} items", self.summary, f"method={made}" if made else ""]
+        return f"{type(self).__name__}({', '.join(part for part in parts if part)})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.to_frame().head(8).to_html(max_cols=12, notebook=True, border=0)
+        return f"<p><code>{escape(repr(self))}</code></p>{table}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row an item, indexed by id, with columns named for the stage."""
+        columns = {
+            self.columns.get(name, f"{self.prefix}_{name}"): value
+            for name, value in self._arrays().items()
+            if value.ndim == 1
+        }
+        return pd.DataFrame(columns, index=self.ids)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {
+            name: value
+            for name, value in own.items()
+            if name not in _NOT_ROWS and isinstance(value, np.ndarray)
+        }
+
+    def transform(self, new: Any) -> Any:
+        """Place new rows in the result's space, where the method learned how to."""
+        return self._learned("transform")(new)
+
+    def predict(self, new: Any) -> Any:
+        """Decide new rows as these were decided, where the method learned how to."""
+        return self._learned("predict")(new)
+
+    def _learned(self, what: str) -> Any:
+        if what not in self.details:
+            kept = "; open() does not bring it back" if self.params.get("opened") else ""
+            raise TypeError(
+                f"The method {self.params.get('method')!r} cannot {what} new rows{kept}."
+            )
+        return self.details[what]
+
+    # ---- on disk ---------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result into the folder `path`, all of it or nothing.
+
+        An older result at the same place is replaced; any other folder is refused. Functions in
+        `details` are left out.
+        """
+        target = Path(path)
+        if target.exists() and not (target / _META).is_file():
+            raise FileExistsError(
+                f"{str(target)!r} exists and is not a saved result. Choose another path."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
+            fresh = Path(made) / "new"
+            fresh.mkdir()
+            self._write(fresh)
+            if target.exists():
+                os.replace(target, Path(made) / "old")
+            os.replace(fresh, target)
+
+    def _write(self, folder: Path) -> None:
+        rows: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if f.name in _NOT_ROWS or not f.init or f.metadata.get("unsaved"):
+                continue
+            if isinstance(value, np.ndarray) and value.ndim == 1 and len(value) == len(self):
+                rows[f.name] = value
+            else:
+                _put(folder, f.name, value, plain)
+        frame = pd.DataFrame(rows, index=self.ids.rename("id"))
+        frame.reset_index().to_parquet(folder / "rows.parquet")
+        details: dict[str, Any] = {}
+        left_out = [
+            k for k, v in self.details.items() if not _put(folder, f"details.{k}", v, details)
+        ]
+        meta = {
+            "class": f"{type(self).__module__}:{type(self).__qualname__}",
+            "ids_name": self.ids.name,
+            "range": [len(self)] if isinstance(self.ids, pd.RangeIndex) else None,
+            "params": dict(self.params),
+            "plain": plain,
+            "details": {k.removeprefix("details."): v for k, v in details.items()},
+            "left_out": left_out,
+        }
+        (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote; large arrays stay on disk and are mapped into memory."""
+        folder = Path(path)
+        try:
+            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+            module, _, name = meta["class"].partition(":")
+            made = getattr(importlib.import_module(module), name)
+        except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+            raise ValueError(f"{str(folder)!r} does not hold a saved result.") from error
+        if not (isinstance(made, type) and issubclass(made, cls)):
+            raise TypeError(f"{str(folder)!r} holds {meta['class']!r}, not {cls.__qualname__}.")
+        frame = pd.read_parquet(folder / "rows.parquet").set_index("id")
+        ids = pd.RangeIndex(*meta["range"]) if meta["range"] else frame.index
+        plain = {k: _get(folder, v) for k, v in meta["plain"].items()}
+        details = {k: _get(folder, v) for k, v in meta["details"].items()}
+        rows = {str(k): frame[k].to_numpy() for k in frame}
+        params = {**meta["params"], "opened": True}
+        ids = ids.rename(meta["ids_name"])
+        return made(ids=ids, params=params, details=details, **rows, **plain)
+
+
+def _put(folder: Path, name: str, value: Any, plain: dict[str, Any]) -> bool:
+    """Write one value beside the rows and note where; False where it cannot be kept."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        np.save(folder / f"{name}.npy", value)
+        plain[name] = {"npy": f"{name}.npy"}
+    elif isinstance(value, np.ndarray):
+        plain[name] = {"objects": value.tolist()}
+    elif isinstance(value, pd.DataFrame):
+        value.to_parquet(folder / f"{name}.parquet")
+        plain[name] = {"parquet": f"{name}.parquet"}
+    else:
+        try:
+            plain[name] = {"json": json.loads(json.dumps(value))}
+        except TypeError:
+            return False
+    return True
+
+
+def _get(folder: Path, where: dict[str, Any]) -> Any:
+    if "npy" in where:
+        return np.load(folder / where["npy"], mmap_mode="r", allow_pickle=False)
+    if "parquet" in where:
+        return pd.read_parquet(folder / where["parquet"])
+    if "objects" in where:
+        return np.array(where["objects"], dtype=object)
+    return where["json"]
