@@ -15,7 +15,7 @@ import pandas as pd
 from curalab._check import (
     BoolArray,
     FloatArray,
-    are_invented,
+    IntArray,
     carried_ids,
     check_choice,
     check_ids,
@@ -68,7 +68,7 @@ class Embedding(StageResult):
 
     prefix: ClassVar[str] = "embedding"
 
-    ids: pd.Index = None
+    ids: pd.Index = None  # type: ignore[assignment]
     vectors: FloatArray
     metric: str = "cosine"
     data: Any = field(default=None, metadata={"unsaved": True})
@@ -107,7 +107,7 @@ class Embedding(StageResult):
     def __repr__(self) -> str:
         return f"Embedding({len(self):,} items, {self.summary})"
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> FloatArray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
         return np.array(self.vectors, dtype=dtype, copy=copy)
 
     @cached_property
@@ -214,7 +214,7 @@ def _few(n: int) -> str:
     return f"There are {n:,} rows, and a row is not its own neighbour."
 
 
-def _take(data: Any, rows: npt.NDArray[np.intp]) -> Any:
+def _take(data: Any, rows: IntArray) -> Any:
     if data is None:
         return None
     if hasattr(data, "iloc"):
@@ -225,7 +225,7 @@ def _take(data: Any, rows: npt.NDArray[np.intp]) -> Any:
 def unit_rows(vectors: FloatArray) -> FloatArray:
     """Return the rows scaled to length 1."""
     length = np.linalg.norm(vectors.astype(np.float64, copy=False), axis=1, keepdims=True)
-    return (vectors / length).astype(np.float32)
+    return np.asarray(vectors / length, dtype=np.float32)
 
 
 def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:
@@ -238,4 +238,5 @@ def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding")
             f"Got {type(value).__name__} instead. Make one with embed(data, encoder=…)."
         )
     ids = carried_ids(value)
-    return Embedding(ids=ids, vectors=check_vectors(name, value, ids=ids), metric=metric)
+    vectors = check_vectors(name, value, ids=ids)
+    return Embedding(ids=ids, vectors=vectors, metric=metric)  # type: ignore[arg-type]

@@ -1,0 +1,393 @@
+"""Drive JupyterLab in a real browser.
+
+What a browser test needs, in the order it needs it (see `test_lab.py` for a whole one)::
+
+    def test_something(lab, notebook):            # fixtures of tests/browser/conftest.py
+        lab.open(notebook)                        # a path; it is copied, the original is safe
+        lab.run_all()                             # waits; an error in a cell fails the test
+        picture = lab.output(2)                   # a playwright locator: what cell 2 shows
+        lab.wait_drawn(picture.locator("canvas").first)
+        lab.drag(picture, [(0.2, 0.2), (0.8, 0.8)])
+        lab.wait_for("len(panel.selected) > 0")   # asks the kernel until it is true
+        lab.value("panel.selected")               # any expression, back as JSON
+        lab.execute("panel.selected = []")        # any code, back as what it printed
+        lab.kill_kernel()                         # as a crash does it; JupyterLab starts a new one
+        lab.screenshot("something")               # out/screenshots/something.png
+
+`lab.page` is the playwright page for everything else. Nothing here sleeps for a fixed time: every
+step waits for its condition and says after `TIMEOUT` seconds what it was waiting for. Kernel code
+runs beside the notebook, through the page's own connection, so no cell appears or changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+TIMEOUT = 60.0
+SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+_FLAGS = (
+    # WebGL in software: headless machines have no GPU
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    # no calls home
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+_SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "docmanager-extension/plugin": {"autosave": False},
+}
+
+# The open notebook, for the scripts below: the panel of the tab in front.
+_PANEL = """
+    const panel = window.jupyterapp?.shell?.currentWidget;
+    const kernel = panel?.sessionContext?.session?.kernel;
+"""
+_READY = f"""path => {{ {_PANEL}
+    return panel?.context?.path === path && panel.context.isReady && panel.isVisible
+        && panel.sessionContext.isReady && kernel?.connectionStatus === "connected"
+        && kernel.status === "idle";
+}}"""
+_RUN_ALL = """() => {
+    window.curalabRun = "running";
+    window.jupyterapp.commands.execute("notebook:run-all-cells").then(
+        () => { window.curalabRun = "done"; }, problem => { window.curalabRun = String(problem); });
+}"""
+_ERRORS = f"""() => {{ {_PANEL}
+    return panel.content.model.toJSON().cells.flatMap(cell => cell.outputs || [])
+        .filter(output => output.output_type === "error")
+        .map(output => output.traceback.join("\\n") || output.ename + ": " + output.evalue);
+}}"""
+_ASK = f"""async ([code, expression, timeout]) => {{ {_PANEL}
+    if (!kernel) throw new Error("no kernel is connected");
+    let printed = "";
+    const future = kernel.requestExecute({{code, store_history: false, stop_on_error: false,
+        user_expressions: expression ? {{value: expression}} : {{}}}});
+    future.onIOPub = message => {{
+        if (message.header.msg_type === "stream") printed += message.content.text;
+    }};
+    const late = new Promise((_, no) => setTimeout(
+        () => no(new Error("the kernel did not answer: it is " + kernel.status)), timeout));
+    const reply = (await Promise.race([future.done, late])).content;
+    return {{printed, problem: reply.status === "ok" ? null : reply,
+             value: reply.user_expressions?.value ?? null}};
+}}"""
+
+
+def find_chromium() -> str | None:
+    """Path of Chromium or Chrome on this machine: `CHROMIUM` of the environment, else searched."""
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [*map(shutil.which, _NAMES), _MAC]
+    return next((path for path in found if path and Path(path).exists()), None)
+
+
+@contextlib.contextmanager
+def launch_browser(executable: str) -> Iterator[Browser]:
+    """Start headless Chromium with WebGL drawn in software."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=list(_FLAGS),
+            chromium_sandbox=sys.platform != "linux",  # root and containers cannot have it
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running JupyterLab server: its address, its secret, the folder it serves."""
+
+    url: str
+    token: str
+    root: Path
+
+    def request(self, path: str, *, method: str = "GET") -> bytes:
+        """Ask the server's REST interface."""
+        headers = {"Authorization": f"token {self.token}"}
+        asked = urllib.request.Request(self.url + path, headers=headers, method=method)
+        with urllib.request.urlopen(asked, timeout=TIMEOUT) as answer:
+            return bytes(answer.read())
+
+    def shut_down_kernels(self) -> None:
+        """End every kernel."""
+        for session in json.loads(self.request("api/sessions")):
+            self.request(f"api/sessions/{session['id']}", method="DELETE")
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """Run JupyterLab on a free port of this machine, with nothing of the user's configuration."""
+    root = folder / "root"
+    root.mkdir(parents=True)
+    for name, values in _SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token, log = secrets.token_hex(16), folder / "server.log"
+    homes = {
+        "JUPYTER_TOKEN": token,
+        "JUPYTER_CONFIG_DIR": folder / "config",
+        "JUPYTER_RUNTIME_DIR": folder / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
+        "IPYTHONDIR": folder / "ipython",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": root,
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.extension_manager": "readonly",
+    }
+    with log.open("w") as sink:
+        process = subprocess.Popen(
+            command + [f"--{name}={value}" for name, value in options.items()],
+            env=os.environ | {name: str(value) for name, value in homes.items()},
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(url=f"http://127.0.0.1:{port}/", token=token, root=root)
+    try:
+        _until(
+            lambda: _answers(server, process),
+            what=lambda: f"JupyterLab:\n{log.read_text()}",
+        )
+        yield server
+    finally:
+        _stop(process)
+
+
+def _answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"JupyterLab ended with exit status {process.returncode}.")
+    try:
+        server.request("api/status")
+    except OSError:
+        return False
+    return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()  # the server shuts its kernels down
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _until(
+    condition: Callable[[], Any], *, what: str | Callable[[], str], timeout: float = TIMEOUT
+) -> Any:
+    """Ask until the answer is true and return it; after `timeout` seconds say what for."""
+    end = time.monotonic() + timeout
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            name = what if isinstance(what, str) else what()
+            raise TimeoutError(f"Waited {timeout:.0f} s for {name}")
+        time.sleep(0.1)
+    return answer
+
+
+class Lab:
+    """One browser tab with JupyterLab and, after `open`, one notebook."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
+        self.name = ""
+        self.problems: list[str] = []
+        """What the browser's console reported as errors."""
+        page.set_default_timeout(TIMEOUT * 1000)
+        page.on("pageerror", lambda problem: self.problems.append(str(problem)))
+        page.on(
+            "console",
+            lambda line: self.problems.append(line.text) if line.type == "error" else None,
+        )
+
+    # ---- the notebook ----------------------------------------------------------------------------
+
+    def open(self, notebook: Path | str) -> None:
+        """Open a notebook and wait for its kernel: a copy of a path, or a name opened before."""
+        if isinstance(notebook, Path):
+            shutil.copy(notebook, self.server.root / notebook.name)
+            notebook = notebook.name
+        self.name = notebook
+        self.page.goto(f"{self.server.url}lab/tree/{notebook}?reset&token={self.server.token}")
+        self._wait_ready()
+
+    def _wait_ready(self) -> None:
+        self.page.wait_for_function(_READY, arg=self.name)
+
+    def run_all(self, *, timeout: float = 5 * TIMEOUT) -> None:
+        """Run all cells and wait for the end; a failed one is a RuntimeError with its traceback."""
+        self.page.evaluate(_RUN_ALL)
+        self.page.wait_for_function('window.curalabRun !== "running"', timeout=timeout * 1000)
+        problem = self.page.evaluate("window.curalabRun")
+        if errors := self.errors():
+            raise RuntimeError(f"A cell of {self.name} failed:\n{errors[0]}")
+        if problem != "done":
+            raise RuntimeError(f"JupyterLab could not run {self.name}: {problem}")
+        self._wait_ready()
+
+    def errors(self) -> list[str]:
+        """Tracebacks that the notebook's cells show."""
+        return list(self.page.evaluate(_ERRORS))
+
+    def save(self) -> Path:
+        """Save the notebook and return the path of the saved copy."""
+        self.page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
+        return self.server.root / self.name
+
+    def cell(self, index: int) -> Locator:
+        """The cell of this number, counted from 0 over code and text, scrolled into view."""
+        cell = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(
+            index
+        )
+        cell.scroll_into_view_if_needed()
+        return cell
+
+    def output(self, index: int) -> Locator:
+        """What the cell of this number shows below itself."""
+        return self.cell(index).locator(".jp-Cell-outputWrapper")
+
+    # ---- the kernel ------------------------------------------------------------------------------
+
+    def execute(self, code: str, *, timeout: float = TIMEOUT) -> str:
+        """Run code in the kernel, behind what it is running, and return what it printed."""
+        return str(self._ask(code, "", timeout)["printed"])
+
+    def value(self, expression: str, *, timeout: float = TIMEOUT) -> Any:
+        """Evaluate an expression in the kernel: its value through JSON, as text what JSON lacks."""
+        wrapped = f"__import__('json').dumps({expression}, default=str)"
+        answer = self._ask("", wrapped, timeout)["value"]
+        if answer["status"] != "ok":
+            raise RuntimeError(f"{expression}: {answer['ename']}: {answer['evalue']}")
+        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def _ask(self, code: str, expression: str, timeout: float) -> dict[str, Any]:
+        answer: dict[str, Any] = self.page.evaluate(_ASK, [code, expression, timeout * 1000])
+        if problem := answer["problem"]:
+            raise RuntimeError(f"{code}: {problem.get('ename')}: {problem.get('evalue')}")
+        return answer
+
+    def wait_for(self, expression: str, *, timeout: float = TIMEOUT) -> Any:
+        """Evaluate an expression in the kernel until it is true, and return its value."""
+        return _until(
+            lambda: self.value(expression, timeout=timeout),
+            what=lambda: f"{expression} in the kernel",
+            timeout=timeout,
+        )
+
+    def restart(self) -> None:
+        """Restart the kernel, as the menu does; the notebook keeps what it shows."""
+        self.page.evaluate(f"() => {{ {_PANEL} return kernel.restart(); }}")
+        self._wait_ready()
+
+    def kill_kernel(self) -> None:
+        """Kill the kernel's process without warning and wait for the one that replaces it."""
+        pid = self.value("__import__('os').getpid()")
+        os.kill(pid, signal.SIGKILL)
+        _until(lambda: self._pid() not in (None, pid), what="a new kernel")
+        self._wait_ready()
+
+    def _pid(self) -> int | None:
+        from playwright.sync_api import Error
+
+        try:
+            return int(self.value("__import__('os').getpid()", timeout=2))
+        except Error:  # between two kernels nobody answers
+            return None
+
+    # ---- the picture -----------------------------------------------------------------------------
+
+    def screenshot(self, name: str, *, of: Locator | None = None) -> Path:
+        """Save a picture of the page, or of one element, as out/screenshots/NAME.png."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def count_colors(self, element: Locator) -> int:
+        """Number of distinct colors in the picture of an element: 1 is an empty canvas."""
+        image = Image.open(io.BytesIO(element.screenshot())).convert("RGB")
+        return len(image.getcolors(image.width * image.height) or [])
+
+    def wait_drawn(self, element: Locator, *, colors: int = 20, timeout: float = TIMEOUT) -> None:
+        """Wait until an element shows at least so many colors."""
+        element.wait_for()
+        _until(
+            lambda: self.count_colors(element) >= colors,
+            what=lambda: f"{colors} colors, there are {self.count_colors(element)}",
+            timeout=timeout,
+        )
+
+    def drag(
+        self, element: Locator, path: Sequence[tuple[float, float]], *, key: str | None = None
+    ) -> None:
+        """Drag the mouse along points given as shares of the element's width and height.
+
+        `key` is held meanwhile ("Shift" starts a lasso in many plots).
+        """
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
+        if box is None:
+            raise RuntimeError("The element is not visible.")
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]
+        mouse = self.page.mouse
+        mouse.move(*points[0])
+        with self._held(key) if key else contextlib.nullcontext():
+            mouse.down()
+            for (x, y), (next_x, next_y) in pairwise(points):
+                for step in range(1, 9):  # a frame each, as a hand does it: plots throttle
+                    mouse.move(x + (next_x - x) * step / 8, y + (next_y - y) * step / 8)
+                    self.page.evaluate("() => new Promise(requestAnimationFrame)")
+            mouse.up()
+
+    @contextlib.contextmanager
+    def _held(self, key: str) -> Iterator[None]:
+        self.page.keyboard.down(key)
+        try:
+            yield
+        finally:
+            self.page.keyboard.up(key)

@@ -1,0 +1,66 @@
+"""What all tests share: their own cache, their order, and when a skipped test is a failed one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BENCH_DATA = Path(os.environ.get("CURALAB_BENCH_DATA") or ROOT.parent / "shared" / "data")
+MUST_RUN = ("browser", "notebook")
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads anything
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of embeddings, empty at the start: tests leave the user's own alone."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CURALAB_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def bench_data() -> Path:
+    """The folder of the benchmark data; a test that asks for it is skipped where there is none."""
+    if not BENCH_DATA.is_dir():
+        pytest.skip(f"no benchmark data at {BENCH_DATA}: set CURALAB_BENCH_DATA to their folder")
+    return BENCH_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests below tests/browser, and run quick tests before notebooks and browsers."""
+    for item in items:
+        if ROOT / "tests" / "browser" in item.path.parents:
+            item.add_marker("browser")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in MUST_RUN])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where CI=true, a browser or notebook test that is skipped has failed."""
+    report = yield
+    must_run = any(item.get_closest_marker(name) for name in MUST_RUN)
+    if IN_CI and must_run and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run where CI=true. {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """The same for a whole file of browser or notebook tests that skips itself."""
+    report = yield
+    names = (collector.path.name, collector.path.parent.name)
+    must_run = any(word in name for word in MUST_RUN for name in names)
+    if IN_CI and must_run and report.outcome == "skipped":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} must run where CI=true. {reason}"
+    return report

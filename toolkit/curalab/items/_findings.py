@@ -1,0 +1,140 @@
+"""What is odd about the cells of a table."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import complain
+from curalab.items._table import kind_of
+
+Finding = tuple[object, object, str]
+
+
+def check_items(items: pd.DataFrame) -> pd.DataFrame:
+    """List what is odd about the cells of a table, without changing or refusing any.
+
+    Every image and wav file is read once, so that a broken one is known before
+    an encoder meets it.
+
+    Parameters
+    ----------
+    items : DataFrame
+        The table, its index holding the ids.
+
+    Returns
+    -------
+    DataFrame
+        One row a finding, with the columns `id` (None where a finding is about
+        the whole column), `column` (None where it is about the id) and
+        `problem`; empty where nothing is odd. Looked for: missing and repeated
+        ids, missing values (one row for each in columns of text, images and
+        audio, else their number), empty texts, values of another type than
+        most of their column, infinite numbers, constant columns, and images
+        and wav files that are unreadable, empty or hold one value only.
+
+    Examples
+    --------
+    >>> import curalab as cl, pandas as pd
+    >>> cl.check_items(pd.DataFrame({"text": ["a good one", " "], "year": [2020, 2020]}))
+         id column                       problem
+    0     1   text                    empty text
+    1  None   year  constant: every value is 2020
+    """
+    if not isinstance(items, pd.DataFrame):
+        raise TypeError(complain("items", "a DataFrame", type(items).__name__))
+    found = list(_odd_ids(items.index))
+    for at, column in enumerate(items.columns):
+        found += [(id, column, problem) for id, problem in _odd_cells(items.iloc[:, at])]
+    return pd.DataFrame(found, columns=["id", "column", "problem"], dtype=object)
+
+
+def _odd_ids(ids: pd.Index) -> Iterator[Finding]:
+    if not len(ids):
+        yield None, None, "the table has no rows"
+    if missing := int(np.sum(ids.isna())):
+        yield None, None, f"{missing:,} of {len(ids):,} ids are missing"
+    present = ids.dropna()
+    for id, times in Counter(present[present.duplicated()]).items():
+        yield id, None, f"the id occurs {times + 1:,} times"
+
+
+def _odd_cells(cells: pd.Series[Any]) -> Iterator[tuple[object, str]]:
+    present = cells[cells.notna()]
+    if len(present) < len(cells) and not len(present):
+        yield None, "every value is missing"
+    if not len(present):
+        return
+    kinds = _kinds(present)
+    main = str(kinds.mode().iloc[0])
+    if main in ("image", "audio") or (main == "text" and _is_prose(present)):
+        yield from ((id, f"missing {main}") for id in cells.index[cells.isna()])
+    elif len(present) < len(cells):
+        yield None, f"{len(cells) - len(present):,} of {len(cells):,} values are missing"
+    for id, kind in kinds[kinds != main].items():
+        yield id, f"{kind} where most values are {main}"
+    yield from _odd_values(present[(kinds == main).to_numpy()], main)
+
+
+def _kinds(present: pd.Series[Any]) -> pd.Series[str]:
+    if present.dtype.kind in "biufcmM" or present.dtype == "category":
+        return pd.Series("number", index=present.index)
+    return pd.Series([kind_of(cell) for cell in present], index=present.index)
+
+
+def _is_prose(present: pd.Series[Any]) -> bool:
+    """Whether most values hold more than one word, as a text does and a class name does not."""
+    return bool(np.mean([len(str(cell).split()) > 1 for cell in present]) > 0.5)
+
+
+def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]:
+    if main in ("image", "audio"):
+        yield from _unreadable(same, main)
+        return
+    if main == "text":
+        yield from ((id, "empty text") for id, cell in same.items() if not cell.strip())
+    if same.dtype.kind == "f":
+        yield from ((id, "infinite number") for id in same.index[np.isinf(same.to_numpy())])
+    if main in ("text", "number") and len(same) > 1 and same.nunique() == 1:
+        yield None, f"constant: every value is {same.iloc[0]!r}"
+
+
+def _unreadable(cells: pd.Series[Any], kind: str) -> Iterator[tuple[object, str]]:
+    from tqdm.auto import tqdm
+
+    read = _pixels if kind == "image" else _samples
+    bar = tqdm(cells.items(), total=len(cells), desc=f"reading {cells.name}", disable=None, delay=2)
+    for id, cell in bar:
+        try:
+            values = read(cell)
+        except Exception as error:  # a decoder may raise anything, and one bad file is a finding
+            yield id, f"unreadable {kind}: {error or type(error).__name__}"
+            continue
+        if not values.size:
+            yield id, f"empty {kind}"
+        elif values.dtype.kind == "f" and not np.isfinite(values).all():
+            yield id, f"{kind} with NaN or infinite values"
+        elif values.min() == values.max():
+            yield id, f"blank {kind}: every value is {values.min().item()!r}"
+
+
+def _pixels(cell: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    from PIL import Image
+
+    if isinstance(cell, str):
+        with Image.open(cell) as opened:
+            return np.asarray(opened)
+    return np.asarray(cell)
+
+
+def _samples(cell: str) -> np.ndarray[Any, np.dtype[Any]]:
+    from scipy.io import wavfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks that are not sound
+        return np.asarray(wavfile.read(cell)[1])

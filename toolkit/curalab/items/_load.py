@@ -1,0 +1,249 @@
+"""Tables of items from files, folders and other libraries."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import complain, first_few
+from curalab.items._table import AUDIO, IMAGES, check_column, check_table
+
+_log = logging.getLogger(__name__)
+
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+_FILES = {"image": IMAGES, "audio": AUDIO}
+
+
+# ---- loading -------------------------------------------------------------------------------------
+
+
+def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
+    """Read a table of items and give every row an id.
+
+    Parameters
+    ----------
+    source : str, Path, DataFrame, Arrow table or Hugging Face Dataset
+        A file (csv, tsv, parquet, jsonl, ndjson), a folder of images or of
+        wav files, or a table in memory. Text files are UTF-8. Cells are read
+        as pandas reads them: empty ones and words such as NA are missing.
+    id : str, optional
+        The column with the ids; it becomes the index. None keeps the index
+        that a DataFrame or a parquet file brings, and numbers the rows of
+        other sources 0 to n-1 in their order; such numbers stay valid only as
+        long as no row is added or removed above. In a folder the id is the
+        file's path inside it, with forward slashes.
+
+    Returns
+    -------
+    DataFrame
+        One row an item, the index holds distinct ids. A folder has the column
+        `image` or `audio` (the path of the file) and, where there are
+        sub-folders, `label` (the first sub-folder; missing for files outside
+        any). Images stored inside a table (as Hugging Face does) are opened as
+        PIL images, and class numbers of a Dataset become class names.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is at that path; the message names the nearest file.
+    ValueError
+        The file is of an unknown kind, broken or not UTF-8; the table is
+        empty; the id column is not there; ids are missing or occur twice.
+    TypeError
+        `source` is none of the above.
+
+    See Also
+    --------
+    check_items : what is odd about the table's cells.
+
+    Examples
+    --------
+    >>> import curalab as cl, pandas as pd
+    >>> table = pd.DataFrame({"sku": ["a", "b"], "text": ["good", "bad"]})
+    >>> cl.load_items(table, id="sku").loc["b", "text"]
+    'bad'
+    """
+    if isinstance(source, pd.DataFrame):
+        table = source.copy()
+    elif isinstance(source, str | Path):
+        path = _existing(Path(source))
+        if path.is_dir():
+            return _read_folder(path, id)
+        table = _read_file(path, id)
+    elif hasattr(source, "to_pandas"):
+        table = _from_arrow(source)
+    else:
+        raise TypeError(_not_a_source(source))
+    return _with_ids(table, id)
+
+
+def _not_a_source(source: object) -> str:
+    rule = "a path, a DataFrame, an Arrow table or a Hugging Face Dataset"
+    hint = ""
+    if isinstance(source, dict) and all(hasattr(part, "to_pandas") for part in source.values()):
+        hint = f"Pass one of its splits: {first_few(source)}."
+    return complain("source", rule, type(source).__name__, hint)
+
+
+def _existing(path: Path) -> Path:
+    if path.exists():
+        return path
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else ""
+    if not path.parent.is_dir():
+        hint = f"There is no folder {str(path.parent)!r}."
+    raise FileNotFoundError(complain("source", "a file or folder that exists", str(path), hint))
+
+
+def _with_ids(table: pd.DataFrame, id: str | None) -> pd.DataFrame:
+    if id is not None and id != table.index.name:
+        check_column(table, id, name="id")
+        if table[id].hasnans:
+            rows = np.flatnonzero(table[id].isna())
+            got = f"{len(rows):,} rows without one (rows {first_few(rows)})"
+            raise ValueError(complain("id", "a column that is present in every row", got))
+        if table[id].duplicated().any():
+            twice = table.loc[table[id].duplicated(), id].unique()
+            got = f"ids that occur twice in {id!r}: {first_few(twice)}"
+            raise ValueError(complain("id", "a column of distinct ids", got))
+        table = table.set_index(id)
+    return check_table("source", table)
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path, id: str | None) -> pd.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix not in _TABLES:
+        rule = f"a folder or a file ending in {', '.join(_TABLES)}"
+        hint = "Read it with pandas and pass the DataFrame."
+        raise ValueError(complain("source", rule, str(path), hint))
+    try:
+        if suffix == ".parquet":
+            return _open_images(pd.read_parquet(path))
+        if suffix in (".jsonl", ".ndjson"):
+            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+        table = pd.read_csv(
+            path,
+            sep="\t" if suffix == ".tsv" else ",",
+            low_memory=False,
+            dtype=None if id is None else {id: str},
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_utf8(path)) from error
+    except pd.errors.EmptyDataError as error:
+        got = f"the empty file {str(path)!r}"
+        raise ValueError(complain("source", "a table with at least one row", got)) from error
+    except ValueError as error:  # pandas' and Arrow's own errors are ValueErrors
+        raise ValueError(
+            f"The 'source' parameter must be a {suffix[1:]} file that can be read. "
+            f"Got {str(path)!r} instead, where reading failed: {str(error).strip()}"
+        ) from error
+    return _numbered(table, id)
+
+
+def _numbered(table: pd.DataFrame, id: str | None) -> pd.DataFrame:
+    """Make ids read as text integers again, unless that would change one, as 007 to 7."""
+    if id in table.columns:
+        as_number = pd.to_numeric(table[id], errors="coerce")
+        if as_number.dtype.kind == "i" and (as_number.astype(str) == table[id]).all():
+            return table.assign(**{str(id): as_number})
+    return table
+
+
+def _not_utf8(path: Path) -> str:
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding, hint = "utf-16", "It looks like UTF-16"
+    else:
+        encoding, hint = "cp1252", "If it comes from a Western Windows program"
+    try:
+        data.decode("utf-8")
+        got = "bytes that are not"
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        got = f"byte 0x{data[error.start]:02x} at position {error.start:,}, line {line:,}"
+    way = f"cl.load_items(pd.read_csv({str(path)!r}, encoding={encoding!r}))"
+    return (
+        f"The 'source' parameter must be a file of UTF-8 text. Got {got}, in {str(path)!r} "
+        f"instead. {hint}, read it with {way}"
+    )
+
+
+def _read_folder(path: Path, id: str | None) -> pd.DataFrame:
+    if id is not None:
+        hint = "The ids of a folder are the paths inside it."
+        raise ValueError(complain("id", "None for a folder", id, hint))
+    inside = [p for p in path.rglob("*") if p.is_file()]
+    names = [p.relative_to(path) for p in inside]
+    names = [n for n in names if not any(part.startswith((".", "__")) for part in n.parts)]
+    found = {kind: [n for n in names if n.suffix.lower() in ends] for kind, ends in _FILES.items()}
+    kinds = [kind for kind, files in found.items() if files]
+    if len(kinds) != 1:
+        got = f"{len(names):,} files, none of them either" if not kinds else "both"
+        told = f"{str(path)!r}, which holds {got}"
+        raise ValueError(complain("source", "a folder of images or a folder of wav files", told))
+    kind = kinds[0]
+    files = sorted(found[kind], key=lambda n: n.as_posix())
+    if len(files) < len(names):
+        other = next(n for n in names if n not in set(files))
+        _log.warning(
+            "Left out %d files in %s that are not %s, such as %s.",
+            len(names) - len(files),
+            path,
+            kind,
+            other,
+        )
+    ids = pd.Index([n.as_posix() for n in files], name="id")
+    items = pd.DataFrame({kind: [str(path / n) for n in files]}, index=ids)
+    labels = [n.parts[0] if len(n.parts) > 1 else None for n in files]
+    return (
+        items
+        if all(label is None for label in labels)
+        else items.assign(label=pd.Series(labels, index=ids))
+    )
+
+
+def _from_arrow(source: Any) -> pd.DataFrame:
+    table = _open_images(cast(pd.DataFrame, source.to_pandas()))
+    for column, feature in (getattr(source, "features", None) or {}).items():
+        if names := getattr(feature, "names", None):
+            table[column] = table[column].map(dict(enumerate(names)))
+    return table
+
+
+def _open_images(table: pd.DataFrame) -> pd.DataFrame:
+    """Open the images that a Hugging Face table stores as {"bytes": …, "path": …}."""
+    for column in table.columns:
+        if pd.api.types.is_object_dtype(table[column]) and any(
+            _is_stored(cell) for cell in table[column]
+        ):
+            table[column] = pd.Series(
+                [_opened(cell) for cell in table[column]], index=table.index, dtype=object
+            )
+    return table
+
+
+def _is_stored(cell: object) -> bool:
+    return isinstance(cell, dict) and cell.keys() == {"bytes", "path"}
+
+
+def _opened(cell: Any) -> object:
+    if not _is_stored(cell):
+        return cell
+    from PIL import Image
+
+    if cell["bytes"] is None:
+        return cell["path"]
+    try:
+        return Image.open(io.BytesIO(cell["bytes"]))
+    except OSError:  # left as it is: check_items says which rows these are
+        return cell

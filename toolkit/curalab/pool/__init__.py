@@ -1,0 +1,26 @@
+"""The pool that methods are functions of, and the one function that runs any method."""
+
+from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
+from curalab.pool._methods import describe, method_names, methods, resolve
+from curalab.pool._pool import Pool, as_pool
+from curalab.pool._run import Answer, run
+from curalab.pool._stage import Array, Stage, find_stage, stages
+
+__all__ = [
+    "Answer",
+    "AnyArray",
+    "Array",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
+    "Pool",
+    "Stage",
+    "as_pool",
+    "describe",
+    "find_stage",
+    "method_names",
+    "methods",
+    "resolve",
+    "run",
+    "stages",
+]

@@ -1,0 +1,193 @@
+"""The pool that methods are functions of."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import (
+    AnyArray,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    align,
+    are_invented,
+    carried_ids,
+    check_labels,
+    complain,
+    first_few,
+    read_only,
+    rows_of,
+)
+from curalab.embedding import Embedding, as_embedding
+
+__all__ = ["Pool", "as_pool"]
+
+_ROWWISE = ("labels", "proba", "groups", "order")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """What a method may look at: vectors, and whatever else is known of the rows.
+
+    Verbs take a Pool wherever they take an Embedding; their keywords are shorthand for its
+    fields. Parts that are not there are None; arrays are read-only. Inputs that carry ids are
+    put into the order of the embedding's ids when the pool is made.
+
+    Parameters
+    ----------
+    embedding : Embedding or array-like of shape (n, d)
+        The vectors.
+    labels : array-like of shape (n,), default=None
+        One label a row; None or NaN is missing.
+    classes : array-like of shape (n_classes,), default=None
+        What the columns of `proba` mean. None takes the columns of `proba` where it is a
+        DataFrame, else the sorted distinct labels.
+    proba : array-like of shape (n, n_classes), default=None
+        Probability of each class, from a model that did not train on the row.
+    groups, order : array-like of shape (n,), default=None
+        A group (site, speaker, source) or a time or rank for each row.
+    target : Embedding or array-like of shape (m, d), default=None
+        Rows that the choice should resemble.
+    reference : Embedding or Pool, default=None
+        Rows known to be clean.
+    chosen : sequence of ids, or boolean array of shape (n,), default=None
+        Rows already labelled or kept. Kept as row numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> pool = cl.Pool(embedding=np.eye(3), labels=["b", "a", None])
+    >>> pool.classes.tolist(), pool.codes.tolist()
+    (['a', 'b'], [1, 0, -1])
+    """
+
+    embedding: Embedding
+    data: Any = None
+    labels: AnyArray | None = None
+    classes: AnyArray | None = None
+    proba: FloatArray | None = None
+    groups: AnyArray | None = None
+    order: AnyArray | None = None
+    target: Embedding | None = None
+    reference: Pool | None = None
+    chosen: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        put = functools.partial(object.__setattr__, self)
+        embedding = as_embedding(self.embedding)
+        parts = {name: getattr(self, name) for name in _ROWWISE}
+        put("embedding", _adopt_ids(embedding, parts))
+        put("data", self.embedding.data if self.data is None else self.data)
+        for name, value in parts.items():
+            if value is not None:
+                put(name, align(name, value, self.embedding.ids))
+        if self.proba is not None:
+            put("proba", self._checked_proba())
+        if self.labels is not None:
+            self._check_labels()
+        for name in ("groups", "order"):
+            if getattr(self, name) is not None:
+                put(name, read_only(np.asarray(getattr(self, name))))
+        if self.target is not None:
+            put("target", as_embedding(self.target, metric=self.embedding.metric, name="target"))
+        if self.reference is not None and not isinstance(self.reference, Pool):
+            put("reference", Pool(embedding=self.reference))
+        if self.chosen is not None:
+            put("chosen", read_only(self._checked_chosen(self.chosen)))
+
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+    @property
+    def ids(self) -> pd.Index:
+        """Ids of the rows."""
+        return self.embedding.ids
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """Label of each row as a number into `classes`, -1 where missing; shape (n,)."""
+        if self.labels is None:
+            return read_only(np.full(len(self), -1))
+        return read_only(check_labels(self.labels, classes=self.classes)[1])
+
+    @property
+    def is_labelled(self) -> BoolArray:
+        """Whether each row has a label; shape (n,)."""
+        return np.asarray(self.codes >= 0)
+
+    def replace(self, **parts: Any) -> Pool:
+        """Return a pool with some parts exchanged."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.chosen is not None:
+            own["chosen"] = self.ids[self.chosen]
+        if parts.get("labels") is not None and "classes" not in parts and self.proba is None:
+            own["classes"] = None
+        return Pool(**{**own, **parts})
+
+    def _check_labels(self) -> None:
+        labels, codes, classes = check_labels(self.labels, classes=self.classes)
+        put = functools.partial(object.__setattr__, self)
+        if self.proba is not None and self.proba.shape[1] != len(classes):
+            raise ValueError(
+                complain(
+                    "proba",
+                    f"of {len(classes)} columns, one for each class",
+                    f"{self.proba.shape[1]} columns",
+                    "Name the columns with classes=….",
+                )
+            )
+        put("labels", read_only(labels))
+        put("classes", read_only(classes))
+        self.__dict__["codes"] = read_only(codes)
+
+    def _checked_proba(self) -> FloatArray:
+        given: Any = self.proba
+        if isinstance(given, pd.DataFrame) and self.classes is None:
+            object.__setattr__(self, "classes", given.columns.to_numpy())
+        proba = np.asarray(given, dtype=np.float64)
+        if proba.ndim != 2:
+            raise ValueError(complain("proba", "of shape (n, n_classes)", f"shape {proba.shape}"))
+        bad = ~np.isfinite(proba).all(axis=1) | (np.abs(proba.sum(axis=1) - 1) > 1e-3)
+        bad |= (proba < -1e-6).any(axis=1)
+        if bad.any():
+            rows = np.flatnonzero(bad)
+            got = f"{len(rows):,} rows that are not (ids {first_few(self.ids[rows])})"
+            raise ValueError(complain("proba", "probabilities that sum to 1 in each row", got))
+        return read_only(proba)
+
+    def _checked_chosen(self, chosen: Any) -> IntArray:
+        asked = getattr(chosen, "ids", chosen)
+        mask = np.asarray(asked)
+        if mask.dtype == np.bool_:
+            return np.flatnonzero(align("chosen", asked, self.ids))
+        return np.sort(rows_of(self.ids, asked, name="chosen"))
+
+
+def _adopt_ids(embedding: Embedding, parts: Mapping[str, Any]) -> Embedding:
+    """Give an embedding without ids those of the first part that carries some."""
+    if not are_invented(embedding.ids):
+        return embedding
+    for name, value in parts.items():
+        ids = carried_ids(value)
+        if ids is not None:
+            if len(ids) != len(embedding):
+                rule = f"{len(embedding):,} rows, one for each item"
+                raise ValueError(complain(name, rule, f"{len(ids):,} rows"))
+            return embedding._with_ids(ids)
+    return embedding
+
+
+def as_pool(embedding: Any, **parts: Any) -> Pool:
+    """Return the pool given, or one made of an embedding, with the parts that are not None."""
+    given = {name: value for name, value in parts.items() if value is not None}
+    if isinstance(embedding, Pool):
+        return embedding.replace(**given) if given else embedding
+    return Pool(embedding=embedding, **given)
