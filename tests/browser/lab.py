@@ -66,6 +66,7 @@ _FLAGS = (
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
+    "notebook-extension/tracker": {"autoStartDefaultKernel": True},
 }
 
 # The open notebook, for the scripts below: the panel of the tab in front.
@@ -257,12 +258,21 @@ class Lab:
         self._wait_ready()
 
     def _wait_ready(self) -> None:
-        self.page.wait_for_function(_READY, arg=self.name)
+        self._wait(_READY, arg=self.name, what=f"{self.name} to be open, its kernel idle")
+
+    def _wait(self, script: str, *, what: str, arg: Any = None, timeout: float = TIMEOUT) -> None:
+        from playwright.sync_api import TimeoutError as Late
+
+        try:
+            self.page.wait_for_function(script, arg=arg, timeout=timeout * 1000)
+        except Late as late:
+            raise TimeoutError(f"Waited {timeout:.0f} s for {what}") from late
 
     def run_all(self, *, timeout: float = 5 * TIMEOUT) -> None:
         """Run all cells and wait for the end; a failed one is a RuntimeError with its traceback."""
         self.page.evaluate(_RUN_ALL)
-        self.page.wait_for_function('window.curalabRun !== "running"', timeout=timeout * 1000)
+        what = f"all cells of {self.name} to end"
+        self._wait('window.curalabRun !== "running"', what=what, timeout=timeout)
         problem = self.page.evaluate("window.curalabRun")
         if errors := self.errors():
             raise RuntimeError(f"A cell of {self.name} failed:\n{errors[0]}")

@@ -51,9 +51,13 @@ class StaleDecisionError(ValueError):
 # ---- single values -------------------------------------------------------------------------------
 
 
-def complain(name: str, rule: str, got: object, hint: str = "") -> str:
-    """Return the one sentence form of every error about a parameter."""
-    return f"The {name!r} parameter must be {rule}. Got {_shown(got)} instead.{hint and ' ' + hint}"
+def complain(name: str, rule: str, got: object = None, hint: str = "", *, what: str = "") -> str:
+    """Return the one form of every error about a parameter.
+
+    `got` is shown as Python writes it; `what` says it in words where the value itself would not.
+    """
+    more = hint and f" {hint}"
+    return f"The {name!r} parameter must be {rule}. Got {what or _shown(got)} instead.{more}"
 
 
 def _shown(value: object) -> str:
@@ -146,17 +150,21 @@ def check_ids(ids: object, *, n: int | None = None) -> pd.Index:
     """Return `ids` as an index of distinct, present values."""
     index = ids if isinstance(ids, pd.Index) else pd.Index(list(ids))  # type: ignore[call-overload]
     if isinstance(index, pd.MultiIndex):
-        raise TypeError(complain("ids", "one value for each row", "a MultiIndex"))
+        raise TypeError(complain("ids", "one value for each row", what="a MultiIndex"))
     if n is not None and len(index) != n:
-        raise ValueError(complain("ids", f"{n:,} ids, one for each row", f"{len(index):,} ids"))
+        raise ValueError(
+            complain("ids", f"{n:,} ids, one for each row", what=f"{len(index):,} ids")
+        )
     if index.hasnans:
         rows = np.flatnonzero(index.isna())
         raise ValueError(
-            complain("ids", "present for every row", f"no id in rows {first_few(rows)}")
+            complain("ids", "present for every row", what=f"no id in rows {first_few(rows)}")
         )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
-        raise ValueError(complain("ids", "distinct", f"ids that occur twice: {first_few(twice)}"))
+        raise ValueError(
+            complain("ids", "distinct", what=f"ids that occur twice: {first_few(twice)}")
+        )
     return index
 
 
@@ -177,7 +185,9 @@ def align(name: str, value: Any, ids: pd.Index) -> Any:
     n = len(own) if own is not None else len(value)
     if own is None or are_invented(ids):
         if n != len(ids):
-            raise ValueError(complain(name, f"{len(ids):,} rows, one for each item", f"{n:,} rows"))
+            raise ValueError(
+                complain(name, f"{len(ids):,} rows, one for each item", what=f"{n:,} rows")
+            )
         return value
     if own.equals(ids):
         return value
@@ -199,7 +209,7 @@ def rows_of(ids: pd.Index, wanted: object, *, name: str = "ids") -> IntArray:
     rows = ids.get_indexer(asked)
     if (rows < 0).any():
         raise KeyError(
-            complain(name, "ids of the items", f"unknown ids {first_few(asked[rows < 0])}")
+            complain(name, "ids of the items", what=f"unknown ids {first_few(asked[rows < 0])}")
         )
     return np.asarray(rows, dtype=np.intp)
 
@@ -218,18 +228,20 @@ def check_vectors(name: str, value: object, *, ids: pd.Index | None = None) -> F
     """Return `value` as a finite float32 array of shape (n, d); a float32 array is not copied."""
     if hasattr(value, "toarray"):
         raise TypeError(
-            complain(name, "a dense array", type(value).__name__, "Call .toarray() first.")
+            complain(
+                name, "a dense array", hint="Call .toarray() first.", what=type(value).__name__
+            )
         )
     try:
         array = np.asanyarray(value)
         vectors = array if array.dtype == np.float32 else array.astype(np.float32)
     except (TypeError, ValueError) as error:
-        raise TypeError(complain(name, "numbers", type(value).__name__)) from error
+        raise TypeError(complain(name, "numbers", what=type(value).__name__)) from error
     if vectors.ndim != 2:
-        raise ValueError(complain(name, "of shape (n, d)", f"shape {vectors.shape}"))
+        raise ValueError(complain(name, "of shape (n, d)", what=f"shape {vectors.shape}"))
     if 0 in vectors.shape:
         raise ValueError(
-            complain(name, "at least one row and one column", f"shape {vectors.shape}")
+            complain(name, "at least one row and one column", what=f"shape {vectors.shape}")
         )
     refuse_rows(name, vectors, _not_finite, rule="finite", what="NaN or infinite", ids=ids)
     return vectors
@@ -256,8 +268,7 @@ def refuse_rows(
         rows = np.flatnonzero(bad)
         named = rows if ids is None else ids[rows]
         got = f"{len(rows):,} of {len(bad):,} rows {what} (ids {first_few(named)})"
-        more = hint and f" {hint}"
-        raise ValueError(f"The {name!r} parameter must be {rule}. Got {got} instead.{more}")
+        raise ValueError(complain(name, rule, hint=hint, what=got))
 
 
 def check_labels(
@@ -273,7 +284,7 @@ def check_labels(
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind not in _ONE_KIND and series.notna().any():
         kinds = sorted({type(v).__name__ for v in series[series.notna()]})
-        raise TypeError(complain(name, "of one type", f"labels of types {', '.join(kinds)}"))
+        raise TypeError(complain(name, "of one type", what=f"labels of types {', '.join(kinds)}"))
     labels = series.to_numpy(dtype=None if series.dtype.kind in "biuf" else object)
     if classes is None:
         codes, found = pd.factorize(series, sort=True)
@@ -282,5 +293,5 @@ def check_labels(
     codes = known.get_indexer(pd.Index(labels))
     unknown = pd.unique(series[(codes < 0) & series.notna().to_numpy()])
     if len(unknown):
-        raise ValueError(complain(name, "among the classes", f"labels {first_few(unknown)}"))
+        raise ValueError(complain(name, "among the classes", what=f"labels {first_few(unknown)}"))
     return labels, codes.astype(np.int64), known.to_numpy()

@@ -115,7 +115,7 @@ def find_outliers(
 def _refuse_one_row(pool: Pool) -> None:
     if len(pool) < 2 and pool.reference is None:
         rule = "of at least 2 rows, to compare them with each other"
-        raise ValueError(complain("embedding", rule, "1 row", "Or pass reference=…."))
+        raise ValueError(complain("embedding", rule, what="1 row", hint="Or pass reference=…."))
 
 
 def _cut(

@@ -40,6 +40,7 @@ class KNN:
         """Return oddness, shape (n_items,); higher is odder."""
         if pool.reference is not None:
             clean = pool.reference.embedding
-            return clean.search(pool.embedding, min(self.k, len(clean))).distance.mean(axis=1)
-        k = min(self.k, len(pool) - 1)
-        return pool.embedding.neighbors(k).distance.mean(axis=1)
+            found = clean.search(pool.embedding, min(self.k, len(clean)))
+        else:
+            found = pool.embedding.neighbors(min(self.k, len(pool) - 1))
+        return np.asarray(found.distance.mean(axis=1))

@@ -48,7 +48,9 @@ def resolve(stage: Stage, method: Any) -> tuple[str, Callable[..., Any]]:
         return method, _with_defaults(method, made) if isinstance(made, type) else made
     if isinstance(method, type):
         hint = f"Add parentheses: {method.__name__}()."
-        raise TypeError(complain("method", "a method, not its class", method.__name__, hint))
+        raise TypeError(
+            complain("method", "a method, not its class", what=method.__name__, hint=hint)
+        )
     if not callable(method):
         rule = "a name, a method such as KNN(k=20), or a function"
         raise TypeError(complain("method", rule, method, f"Contract: {stage.contract}"))

@@ -140,8 +140,8 @@ class Pool:
                 complain(
                     "proba",
                     f"of {len(classes)} columns, one for each class",
-                    f"{self.proba.shape[1]} columns",
-                    "Name the columns with classes=….",
+                    hint="Name the columns with classes=….",
+                    what=f"{self.proba.shape[1]} columns",
                 )
             )
         put("labels", read_only(labels))
@@ -154,13 +154,15 @@ class Pool:
             object.__setattr__(self, "classes", given.columns.to_numpy())
         proba = np.asarray(given, dtype=np.float64)
         if proba.ndim != 2:
-            raise ValueError(complain("proba", "of shape (n, n_classes)", f"shape {proba.shape}"))
+            raise ValueError(
+                complain("proba", "of shape (n, n_classes)", what=f"shape {proba.shape}")
+            )
         bad = ~np.isfinite(proba).all(axis=1) | (np.abs(proba.sum(axis=1) - 1) > 1e-3)
         bad |= (proba < -1e-6).any(axis=1)
         if bad.any():
             rows = np.flatnonzero(bad)
             got = f"{len(rows):,} rows that are not (ids {first_few(self.ids[rows])})"
-            raise ValueError(complain("proba", "probabilities that sum to 1 in each row", got))
+            raise ValueError(complain("proba", "probabilities that sum to 1 in each row", what=got))
         return read_only(proba)
 
     def _checked_chosen(self, chosen: Any) -> IntArray:
@@ -180,7 +182,7 @@ def _adopt_ids(embedding: Embedding, parts: Mapping[str, Any]) -> Embedding:
         if ids is not None:
             if len(ids) != len(embedding):
                 rule = f"{len(embedding):,} rows, one for each item"
-                raise ValueError(complain(name, rule, f"{len(ids):,} rows"))
+                raise ValueError(complain(name, rule, what=f"{len(ids):,} rows"))
             return embedding._with_ids(ids)
     return embedding
 

@@ -99,7 +99,8 @@ def tables(name: str = "wine") -> pd.DataFrame:
     names = bunch.get("target_names")
     label = bunch.target if names is None else np.asarray(names)[bunch.target]
     ids = pd.Index([f"{name}-{i:03d}" for i in range(len(bunch.data))], name="id")
-    return bunch.data.set_axis(ids).assign(label=np.asarray(label))
+    measured: pd.DataFrame = bunch.data.set_axis(ids)
+    return measured.assign(label=np.asarray(label))
 
 
 def docstrings() -> pd.DataFrame:

@@ -1,0 +1,228 @@
+"""One decision: what it may say, and how it is written down."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import check_choice, complain
+
+__all__ = ["ACTIONS", "ENTRIES", "check_entry", "decode", "recipe_source"]
+
+ACTIONS = ("keep", "drop", "relabel", "weight", "tag")
+ENTRIES = (
+    "row_id",
+    "field",
+    "action",
+    "old",
+    "new",
+    "actor",
+    "method",
+    "params",
+    "embedding",
+    "reason",
+)
+_FIELD_OF = {"keep": None, "drop": None, "weight": "weight", "tag": "tags"}
+
+
+def check_entry(given: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the decision as text in the order of ENTRIES, or say what is wrong with it."""
+    hint = "To take a decision back call undo()." if given["action"] == "undo" else ""
+    action = check_choice("action", given["action"], ACTIONS, hint=hint)
+    field, new = _check_change(action, given.get("field"), given.get("new"))
+    return (
+        _encode_id(given["row_id"]),
+        field,
+        action,
+        _check_old(action, given.get("old")),
+        new,
+        _text("actor", given["actor"]),
+        _optional("method", given.get("method")),
+        _check_params(given.get("params")),
+        _optional("embedding", given.get("embedding")),
+        _check_reason(given.get("reason")),
+    )
+
+
+def _check_change(action: str, field: object, new: object) -> tuple[str | None, str | None]:
+    """Return the field that `action` writes and the value as text."""
+    if action == "relabel":
+        name = _text("field", field, f"the name of a column for the action {action!r}")
+        if name in ("weight", "tags"):
+            hint = "The actions 'weight' and 'tag' write those."
+            raise ValueError(complain("field", "a column other than weight and tags", name, hint))
+        if new is None:
+            hint = "For a missing label give NaN."
+            raise ValueError(complain("new", "given for the action 'relabel'", new, hint))
+        return name, encode("new", new)
+    column = _FIELD_OF[action]
+    if not _is_missing(field) and field != column:
+        raise ValueError(complain("field", f"{column!r} for the action {action!r}", field))
+    if action == "tag":
+        return column, encode("new", _text("new", new, "a tag that is not empty"))
+    if action == "weight":
+        return column, encode("new", _check_weight(new))
+    if not _is_missing(new):
+        raise ValueError(complain("new", f"None for the action {action!r}", new))
+    return column, None
+
+
+def _check_weight(value: object) -> float:
+    rule = "a finite number of 0 or more for the action 'weight'"
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        raise TypeError(complain("new", rule, value))
+    if not 0 <= plain < math.inf:
+        raise ValueError(complain("new", rule, value))
+    return float(plain)
+
+
+def _check_old(action: str, old: object) -> str | None:
+    is_stated = old is not None if action == "relabel" else not _is_missing(old)
+    return encode("old", old) if is_stated else None
+
+
+def _check_params(params: object) -> str | None:
+    if _is_missing(params):
+        return None
+    rule = "a mapping that JSON can hold"
+    if not isinstance(params, Mapping):
+        raise TypeError(complain("params", rule, params))
+    try:
+        return json.dumps(dict(params), allow_nan=False, default=_plain_number)
+    except (TypeError, ValueError) as error:
+        raise type(error)(complain("params", rule, params, f"{error}.")) from error
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"JSON has no {type(value).__name__}")
+
+
+def _check_reason(reason: object) -> str:
+    return "" if _is_missing(reason) or reason == "" else _text("reason", reason, "text")
+
+
+def _optional(name: str, value: object) -> str | None:
+    return None if _is_missing(value) else _text(name, value)
+
+
+def _text(name: str, value: object, rule: str = "text that is not empty") -> str:
+    if not isinstance(value, str):
+        raise TypeError(complain(name, rule, value))
+    if not value.strip():
+        raise ValueError(complain(name, rule, value))
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(complain(name, "text that UTF-8 can write", value)) from error
+    return str(value)
+
+
+# ---- values as text ------------------------------------------------------------------------------
+
+
+def encode(name: str, value: object) -> str:
+    """Return a value as JSON; dates and infinities, which JSON lacks, as an object of one key."""
+    plain = _plain(value)
+    if isinstance(plain, float) and math.isinf(plain):
+        return json.dumps({"float": str(plain)})
+    if plain is None or isinstance(plain, bool | int | float | str):
+        return json.dumps(plain)
+    if isinstance(plain, pd.Timestamp):
+        return json.dumps({"timestamp": plain.isoformat()})
+    if isinstance(plain, date):
+        return json.dumps({"date": plain.isoformat()})
+    raise TypeError(complain(name, "a string, a number, a bool, a date or missing", value))
+
+
+def decode(texts: Iterable[str | None]) -> list[Any]:
+    """Return the values of JSON texts: null is NaN (missing), None stays None (not stated)."""
+    listed = list(texts)
+    distinct = [text for text in dict.fromkeys(listed) if text is not None]
+    values = json.loads(f"[{','.join(distinct)}]", object_hook=_untag)
+    known = dict(zip(distinct, (math.nan if v is None else v for v in values), strict=True))
+    return [None if text is None else known[text] for text in listed]
+
+
+def _untag(tagged: dict[str, str]) -> object:
+    (kind, text) = next(iter(tagged.items()))
+    return {"float": float, "timestamp": pd.Timestamp, "date": date.fromisoformat}[kind](text)
+
+
+def _encode_id(value: object) -> str:
+    plain = _plain(value)
+    if isinstance(plain, bool) or _is_missing(plain) or plain in (math.inf, -math.inf):
+        raise TypeError(complain("row_id", "a string, a number or a date", value))
+    # 1.0 and 1 name the same row of any index.
+    return encode("row_id", int(plain) if isinstance(plain, float) and plain % 1 == 0 else plain)
+
+
+def _plain(value: object) -> object:
+    """Return numpy's and pandas' scalars as Python's, every date and time as a Timestamp or date."""
+    if isinstance(value, datetime | np.datetime64):
+        value = pd.Timestamp(value)
+    elif isinstance(value, np.generic):
+        value = value.item()
+    return None if _is_missing(value) else value
+
+
+def _is_missing(value: object) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float | np.floating) and bool(value != value))
+    )
+
+
+# ---- decisions as Python -------------------------------------------------------------------------
+
+
+def recipe_source(events: pd.DataFrame) -> str:
+    """Return Python that records the decisions `events` anew and applies them to `items`."""
+    lines = [
+        f"    {_dict_source(event)},  # event {number}, {event['time']!r}"
+        for number, event in zip(events.index, events.to_dict("records"), strict=True)
+    ]
+    return "\n".join([_HEAD, *lines, _TAIL])
+
+
+_HEAD = '''"""Decisions on the table `items`; running this makes the table `clean`."""
+
+import tempfile
+
+import pandas as pd
+
+from curalab.ledger import Ledger
+
+decisions = ['''
+
+_TAIL = """]
+with tempfile.TemporaryDirectory() as folder, Ledger(f"{folder}/recipe.ledger") as ledger:
+    ledger.record_many(pd.DataFrame(decisions, columns=pd.Index({columns}), dtype=object))
+    clean = ledger.apply(items)
+""".format(columns=list(ENTRIES))
+
+
+def _dict_source(event: dict[str, Any]) -> str:
+    is_relabel = event["action"] == "relabel"
+    stated = [n for n in ENTRIES if event[n] is not None or (n == "old" and is_relabel)]
+    return "{" + ", ".join(f"{name!r}: {_literal(event[name])}" for name in stated) + "}"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
+    if isinstance(value, pd.Timestamp):
+        return f"pd.Timestamp({value.isoformat()!r})"
+    if isinstance(value, date):
+        return f"pd.Timestamp({value.isoformat()!r}).date()"
+    return repr(value)

@@ -1,0 +1,241 @@
+"""What a list of events amounts to: on a table, and between two moments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import (
+    AnyArray,
+    BoolArray,
+    IntArray,
+    StaleDecisionError,
+    check_ids,
+    complain,
+    first_few,
+)
+from curalab.ledger.events import decode
+
+__all__ = ["apply_decisions", "changes", "in_force", "standing", "stands", "subjects"]
+
+
+def stands(events: pd.DataFrame) -> BoolArray:
+    """Whether each event stands: nobody undid it, or that undo was undone. Shape (n_events,)."""
+    undone: set[int] = set()
+    undos = events["undoes"].dropna()
+    for event, target in zip(undos.index[::-1], undos.to_numpy()[::-1], strict=True):
+        if event not in undone:
+            undone.add(int(target))
+    return ~np.asarray(events.index.isin(undone))
+
+
+def standing(events: pd.DataFrame) -> pd.DataFrame:
+    """Return the decisions that stand, superseded ones included."""
+    return events[stands(events) & (events["action"] != "undo").to_numpy()]
+
+
+def in_force(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return those decisions that no later one on the same subject replaced."""
+    return decisions.drop_duplicates("subject", keep="last")
+
+
+def subjects(events: pd.DataFrame) -> IntArray:
+    """Number what the events are about: a row's being there, one field of it, or one tag on it."""
+    tag = events["new"].where(events["field"] == "tags")
+    keys = [events["row_id"], events["field"], tag]
+    return np.asarray(events.groupby(keys, sort=False, dropna=False).ngroup())
+
+
+# ---- on a table ----------------------------------------------------------------------------------
+
+
+def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Return `items` with the standing decisions among `events` carried out."""
+    if not isinstance(items, pd.DataFrame):
+        raise TypeError(complain("items", "a DataFrame whose index holds the ids", items))
+    ids = check_ids(items.index)
+    decisions = standing(events)
+    decisions = decisions.assign(at=_rows(ids, decisions["row_id"]))
+    table = items.copy(deep=False)
+    for field, relabels in decisions[decisions["action"] == "relabel"].groupby("field", sort=False):
+        if field not in table.columns:
+            raise ValueError(
+                complain("items", f"a table with the column {field!r}", list(table.columns))
+            )
+        table[field] = _relabel(table[field], relabels)
+    final = dict(list(in_force(decisions).groupby("action")))
+    if "weight" in final:
+        table["weight"] = _weigh(table, final["weight"])
+    if "tag" in final:
+        table["tags"] = _tag(table, final["tag"])
+    stays = np.ones(len(table), dtype=bool)
+    if "drop" in final:
+        stays[final["drop"]["at"].to_numpy()] = False
+    return table[stays]
+
+
+def _rows(ids: pd.Index, texts: pd.Series[Any]) -> IntArray:
+    """Return the row numbers of ids written as JSON."""
+    codes, distinct = pd.factorize(texts)
+    # As objects: an index of dates would take the string "2024-01-01" for a date.
+    wanted = pd.Index(decode(distinct), dtype=object)
+    found = ids.astype(object).get_indexer(wanted)
+    if (found < 0).any():
+        raise ValueError(
+            "The 'items' parameter must be a table with every row that the ledger decides on. Got "
+            f"none for the ids {first_few(wanted[found < 0])} instead. Apply the ledger to the "
+            "source table, not to one that it was already applied to."
+        )
+    return np.asarray(found, dtype=np.intp)[codes]
+
+
+def _relabel(column: pd.Series[Any], relabels: pd.DataFrame) -> pd.Series[Any]:
+    _refuse_stale(column, relabels)
+    last = relabels.drop_duplicates("at", keep="last")
+    return _written(column, last["at"].to_numpy(), _objects(last["new"]))
+
+
+def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
+    """Refuse relabels in force whose old value is neither the table's nor the one decided before.
+
+    A decision that follows another stands or falls with it.
+    """
+    at = relabels["at"].to_numpy()
+    old, new = _objects(relabels["old"]), pd.Series(_objects(relabels["new"]))
+    current = column.iloc[at].astype(object).to_numpy()
+    fits = relabels["old"].isna().to_numpy() | _same(old, current)
+    has_earlier = pd.Series(at).duplicated().to_numpy()
+    follows = has_earlier & _same(old, new.groupby(at).shift().to_numpy())
+    verdict = pd.Series(np.where(fits, 1.0, np.where(follows, np.nan, 0.0)), index=relabels.index)
+    verdict = verdict.groupby(at).ffill()
+    stale = (verdict == 0).to_numpy() & ~pd.Series(at).duplicated(keep="last").to_numpy()
+    if stale.any():
+        first = int(np.flatnonzero(stale)[0])
+        raise StaleDecisionError(
+            f"The old value of a relabel must be what the table holds in {column.name!r}. Got other "
+            f"values for the ids {first_few(column.index[at[stale]])} instead: event "
+            f"{relabels.index[first]} says {old[first]!r}, the table {current[first]!r}. Undo those "
+            "decisions or record them anew."
+        )
+
+
+def _objects(texts: pd.Series[Any]) -> AnyArray:
+    values = np.empty(len(texts), dtype=object)
+    values[:] = decode(texts)
+    return values
+
+
+def _same(left: AnyArray, right: AnyArray) -> BoolArray:
+    absent = pd.isna(left) | pd.isna(right)
+    equal = pd.isna(left) & pd.isna(right)
+    equal[~absent] = left[~absent] == right[~absent]
+    return np.asarray(equal, dtype=bool)
+
+
+def _written(column: pd.Series[Any], at: IntArray, values: AnyArray) -> pd.Series[Any]:
+    """Return the column with `values` at the rows `at`, in its dtype if that holds them."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        fresh = [v for v in pd.unique(values[~pd.isna(values)]) if v not in column.cat.categories]
+        column = column.cat.add_categories(fresh)
+    if not _holds(column.dtype, values):
+        wide = column.astype(pd.concat([column.iloc[:1], pd.Series(list(values))]).dtype)
+        exact = _same(wide.astype(object).to_numpy(), column.astype(object).to_numpy()).all()
+        column = wide if exact and _holds(wide.dtype, values) else column.astype(object)
+    written = column.array.copy()
+    written[at] = pd.Series(values, dtype=column.dtype).array
+    return pd.Series(written, index=column.index, name=column.name, dtype=column.dtype)
+
+
+def _holds(dtype: Any, values: AnyArray) -> bool:
+    """Whether `dtype` keeps the values as they are; a float column may round numbers."""
+    try:
+        cast = pd.Series(values, dtype=dtype)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    if dtype.kind == "f":
+        kind = pd.api.types.infer_dtype(values, skipna=True)
+        return kind in ("integer", "floating", "mixed-integer-float", "empty")
+    return bool(_same(cast.astype(object).to_numpy(), values).all())
+
+
+def _weigh(table: pd.DataFrame, decisions: pd.DataFrame) -> AnyArray:
+    known = "weight" in table.columns
+    weight = table["weight"].to_numpy(dtype=float, copy=True) if known else np.ones(len(table))
+    weight[decisions["at"]] = decode(decisions["new"])
+    return weight
+
+
+def _tag(table: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series[Any]:
+    """Return the sorted list of each row's tags, those it brought along included."""
+    given = table["tags"] if "tags" in table.columns else [None] * len(table)
+    tags = [_tag_set(own) for own in given]
+    for at, tag in zip(decisions["at"], decode(decisions["new"]), strict=True):
+        tags[at].add(tag)
+    return pd.Series([sorted(own) for own in tags], index=table.index, dtype=object)
+
+
+def _tag_set(own: object) -> set[str]:
+    if isinstance(own, list | tuple | set | np.ndarray):
+        return set(own)
+    if own is None or pd.isna(own):  # type: ignore[call-overload]
+        return set()
+    raise ValueError(complain("items", "a table whose 'tags' are lists", own))
+
+
+# ---- between two moments -------------------------------------------------------------------------
+
+
+def changes(events: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
+    """Return what is decided differently after event `a` and after event `b`."""
+    events = events[events.index <= max(a, b)]
+    is_kept = events["action"].isin(["keep", "drop"])
+    events = events.assign(value=events["new"].mask(is_kept, '"' + events["action"] + '"'))
+    last = _by_subject(events)
+    at_a, at_b = (
+        _by_subject(in_force(standing(events[events.index <= moment]))).reindex(last.index)
+        for moment in (a, b)
+    )
+    moved = (at_a["value"].notna() | at_b["value"].notna()) & (at_a["value"] != at_b["value"])
+    last, at_a, at_b = last[moved], at_a[moved], at_b[moved]
+    # The decision in force says who and why; where none is, the event that took it back does.
+    told = events.loc[at_b["event"].fillna(last["event"]).astype(int)]
+    stated = events[(events["action"] != "undo") & events["old"].notna()]
+    source = stated.groupby("subject")["old"].first().reindex(last.index)
+    conflicts = _conflicts(events[events.index <= b])
+    table = pd.DataFrame(
+        {
+            "row_id": _objects(last["row_id"]),
+            "field": last["field"].to_numpy(),
+            "before": _objects(_first_stated(at_a["value"], source)),
+            "after": _objects(_first_stated(at_b["value"], source)),
+            "event": told.index.to_numpy(),
+            "time": told["time"].to_numpy(),
+            "actor": told["actor"].to_numpy(),
+            "method": told["method"].to_numpy(),
+            "reason": told["reason"].to_numpy(),
+            "conflict": pd.Series([conflicts.get(s) for s in last.index], dtype=object),
+        }
+    )
+    return table.sort_values("event", ignore_index=True)
+
+
+def _by_subject(events: pd.DataFrame) -> pd.DataFrame:
+    return events.reset_index().drop_duplicates("subject", keep="last").set_index("subject")
+
+
+def _first_stated(value: pd.Series[Any], source: pd.Series[Any]) -> list[str | None]:
+    pairs = zip(value, source, strict=True)
+    return [v if isinstance(v, str) else s if isinstance(s, str) else None for v, s in pairs]
+
+
+def _conflicts(events: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    """Return what each actor last said, for the subjects on which two of them differ."""
+    said = standing(events).drop_duplicates(["subject", "actor"], keep="last")
+    said = said[said.groupby("subject")["value"].transform("nunique") > 1]
+    conflicts: dict[int, dict[str, Any]] = {}
+    values = decode(said["value"])
+    for subject, actor, value in zip(said["subject"], said["actor"], values, strict=True):
+        conflicts.setdefault(subject, {})[actor] = value
+    return conflicts
