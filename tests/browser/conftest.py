@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from browser.lab import Lab, Server, find_chromium, launch_browser, serve
+from browser.lab import Lab
+from browser.server import Server, find_chromium, launch_browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

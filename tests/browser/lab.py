@@ -2,8 +2,8 @@
 
 What a browser test needs, in the order it needs it (see `test_lab.py` for a whole one)::
 
-    def test_something(lab, notebook):            # fixtures of tests/browser/conftest.py
-        lab.open(notebook)                        # a path; it is copied, the original is safe
+    def test_something(lab):                      # a fixture of tests/browser/conftest.py
+        lab.open(ROOT / "notebooks/x.ipynb")      # a path is copied first: the original is safe
         lab.run_all()                             # waits; an error in a cell fails the test
         picture = lab.output(2)                   # a playwright locator: what cell 2 shows
         lab.wait_drawn(picture.locator("canvas").first)
@@ -26,48 +26,21 @@ import contextlib
 import io
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from browser.server import TIMEOUT, Server, until
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
-TIMEOUT = 60.0
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-_FLAGS = (
-    # WebGL in software: headless machines have no GPU
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    # no calls home
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-)
-_SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "docmanager-extension/plugin": {"autosave": False},
-    "notebook-extension/tracker": {"autoStartDefaultKernel": True},
-}
 
 # The open notebook, for the scripts below: the panel of the tab in front.
 _PANEL = """
@@ -103,131 +76,6 @@ _ASK = f"""async ([code, expression, timeout]) => {{ {_PANEL}
     return {{printed, problem: reply.status === "ok" ? null : reply,
              value: reply.user_expressions?.value ?? null}};
 }}"""
-
-
-def find_chromium() -> str | None:
-    """Path of Chromium or Chrome on this machine: `CHROMIUM` of the environment, else searched."""
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [*map(shutil.which, _NAMES), _MAC]
-    return next((path for path in found if path and Path(path).exists()), None)
-
-
-@contextlib.contextmanager
-def launch_browser(executable: str) -> Iterator[Browser]:
-    """Start headless Chromium with WebGL drawn in software."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            args=list(_FLAGS),
-            chromium_sandbox=sys.platform != "linux",  # root and containers cannot have it
-        )
-        yield browser
-        browser.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A running JupyterLab server: its address, its secret, the folder it serves."""
-
-    url: str
-    token: str
-    root: Path
-
-    def request(self, path: str, *, method: str = "GET") -> bytes:
-        """Ask the server's REST interface."""
-        headers = {"Authorization": f"token {self.token}"}
-        asked = urllib.request.Request(self.url + path, headers=headers, method=method)
-        with urllib.request.urlopen(asked, timeout=TIMEOUT) as answer:
-            return bytes(answer.read())
-
-    def shut_down_kernels(self) -> None:
-        """End every kernel."""
-        for session in json.loads(self.request("api/sessions")):
-            self.request(f"api/sessions/{session['id']}", method="DELETE")
-
-
-@contextlib.contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    """Run JupyterLab on a free port of this machine, with nothing of the user's configuration."""
-    root = folder / "root"
-    root.mkdir(parents=True)
-    for name, values in _SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token, log = secrets.token_hex(16), folder / "server.log"
-    homes = {
-        "JUPYTER_TOKEN": token,
-        "JUPYTER_CONFIG_DIR": folder / "config",
-        "JUPYTER_RUNTIME_DIR": folder / "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
-        "IPYTHONDIR": folder / "ipython",
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": root,
-        "LabApp.expose_app_in_browser": True,
-        "LabApp.extension_manager": "readonly",
-    }
-    with log.open("w") as sink:
-        process = subprocess.Popen(
-            command + [f"--{name}={value}" for name, value in options.items()],
-            env=os.environ | {name: str(value) for name, value in homes.items()},
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(url=f"http://127.0.0.1:{port}/", token=token, root=root)
-    try:
-        _until(
-            lambda: _answers(server, process),
-            what=lambda: f"JupyterLab:\n{log.read_text()}",
-        )
-        yield server
-    finally:
-        _stop(process)
-
-
-def _answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    if process.poll() is not None:
-        raise RuntimeError(f"JupyterLab ended with exit status {process.returncode}.")
-    try:
-        server.request("api/status")
-    except OSError:
-        return False
-    return True
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # the server shuts its kernels down
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _until(
-    condition: Callable[[], Any], *, what: str | Callable[[], str], timeout: float = TIMEOUT
-) -> Any:
-    """Ask until the answer is true and return it; after `timeout` seconds say what for."""
-    end = time.monotonic() + timeout
-    while not (answer := condition()):
-        if time.monotonic() > end:
-            name = what if isinstance(what, str) else what()
-            raise TimeoutError(f"Waited {timeout:.0f} s for {name}")
-        time.sleep(0.1)
-    return answer
 
 
 class Lab:
@@ -308,8 +156,9 @@ class Lab:
         return str(self._ask(code, "", timeout)["printed"])
 
     def value(self, expression: str, *, timeout: float = TIMEOUT) -> Any:
-        """Evaluate an expression in the kernel: its value through JSON, as text what JSON lacks."""
-        wrapped = f"__import__('json').dumps({expression}, default=str)"
+        """Evaluate an expression in the kernel: its value through JSON, arrays as lists."""
+        plain = "lambda it: it.tolist() if hasattr(it, 'tolist') else str(it)"
+        wrapped = f"__import__('json').dumps({expression}, default={plain})"
         answer = self._ask("", wrapped, timeout)["value"]
         if answer["status"] != "ok":
             raise RuntimeError(f"{expression}: {answer['ename']}: {answer['evalue']}")
@@ -323,7 +172,7 @@ class Lab:
 
     def wait_for(self, expression: str, *, timeout: float = TIMEOUT) -> Any:
         """Evaluate an expression in the kernel until it is true, and return its value."""
-        return _until(
+        return until(
             lambda: self.value(expression, timeout=timeout),
             what=lambda: f"{expression} in the kernel",
             timeout=timeout,
@@ -338,7 +187,8 @@ class Lab:
         """Kill the kernel's process without warning and wait for the one that replaces it."""
         pid = self.value("__import__('os').getpid()")
         os.kill(pid, signal.SIGKILL)
-        _until(lambda: self._pid() not in (None, pid), what="a new kernel")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()  # "appears to have died"
+        until(lambda: self._pid() not in (None, pid), what="a new kernel")
         self._wait_ready()
 
     def _pid(self) -> int | None:
@@ -366,7 +216,7 @@ class Lab:
     def wait_drawn(self, element: Locator, *, colors: int = 20, timeout: float = TIMEOUT) -> None:
         """Wait until an element shows at least so many colors."""
         element.wait_for()
-        _until(
+        until(
             lambda: self.count_colors(element) >= colors,
             what=lambda: f"{colors} colors, there are {self.count_colors(element)}",
             timeout=timeout,
@@ -377,7 +227,7 @@ class Lab:
     ) -> None:
         """Drag the mouse along points given as shares of the element's width and height.
 
-        `key` is held meanwhile ("Shift" starts a lasso in many plots).
+        `key` is held meanwhile ("Shift", say).
         """
         element.scroll_into_view_if_needed()
         box = element.bounding_box()

@@ -6,13 +6,9 @@ what to do with it, who says so, by which method, and why.
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -20,18 +16,13 @@ from typing import Any, Self
 
 import pandas as pd
 
-from curalab._check import check_integer, complain
-from curalab.ledger.events import ENTRIES, check_entry, decode, recipe_source
-from curalab.ledger.replay import apply_decisions, changes, in_force, standing, stands, subjects
-from curalab.ledger.storage import clear_errors, connect
+from curalab._check import complain
+from curalab.ledger.events import check_entries, check_entry, check_text
+from curalab.ledger.history import changes, moment_of, recipe_source, told
+from curalab.ledger.replay import apply_decisions, in_force, standing, stands
+from curalab.ledger.storage import Storage
 
 __all__ = ["Ledger"]
-
-_COLUMNS = ("event", "time", *ENTRIES, "undoes")
-_INSERT = (
-    f"INSERT INTO event (time, {', '.join(ENTRIES)}) VALUES (?{', ?' * len(ENTRIES)})"
-)
-_INHERITED: list[sqlite3.Connection] = []
 
 
 class Ledger:
@@ -91,8 +82,7 @@ class Ledger:
         if not isinstance(path, str | os.PathLike):
             raise TypeError(complain("path", "the path of a file", path))
         self.path = Path(path).absolute()
-        self._connection: sqlite3.Connection | None = None
-        self._attach()
+        self._storage = Storage(self.path)
 
     def record(
         self,
@@ -149,7 +139,7 @@ class Ledger:
             "embedding": embedding,
             "reason": reason,
         }
-        return int(self._append([check_entry(given)])[0])
+        return int(self._storage.append([check_entry(given)])[0])
 
     def record_many(self, frame: pd.DataFrame) -> pd.RangeIndex:
         """Write a table of decisions in one transaction: all of them, or none.
@@ -166,23 +156,7 @@ class Ledger:
         RangeIndex
             The numbers of the events, in the order of the rows.
         """
-        if not isinstance(frame, pd.DataFrame):
-            raise TypeError(complain("frame", "a DataFrame of decisions", frame))
-        lacking = [name for name in ("row_id", "action", "actor") if name not in frame.columns]
-        if lacking:
-            rule = "a table with the columns row_id, action and actor"
-            raise ValueError(complain("frame", rule, f"no {', '.join(lacking)}"))
-        extra = [name for name in frame.columns if name not in ENTRIES]
-        if extra or not frame.columns.is_unique:
-            rule = f"a table of distinct columns among {', '.join(ENTRIES)}"
-            raise ValueError(complain("frame", rule, list(frame.columns)))
-        entries = []
-        for row, cells in enumerate(zip(*(frame[n].tolist() for n in frame.columns), strict=True)):
-            try:
-                entries.append(check_entry(dict(zip(frame.columns, cells, strict=True))))
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{error} (Row {row} of the frame; none was recorded.)") from None
-        return self._append(entries)
+        return self._storage.append(check_entries(frame))
 
     def undo(self, event: int | None = None, *, actor: str) -> int:
         """Take back an event by writing another; taking back an undo brings the decision back.
@@ -200,14 +174,123 @@ class Ledger:
             The number of the new event, of action "undo", which repeats the row, field and values
             of the event it takes back.
         """
-        if not isinstance(actor, str) or not actor.strip():
-            raise (ValueError if isinstance(actor, str) else TypeError)(
-                complain("actor", "text that is not empty", actor)
-            )
-        with self._transaction() as connection:
-            target = self._last_of(connection, actor) if event is None else event
-            last = connection.execute("SELECT max(event) FROM event").fetchone()[0] or 0
-            target = check_integer("event", target, low=1, high=last) if last else 
-            taken_back = _undone_by(connection, target)
-            if taken_back:
-                ...
+        return self._storage.undo(event, actor=check_text("actor", actor))
+
+    def apply(self, items: pd.DataFrame) -> pd.DataFrame:
+        """Carry the decisions out on a table and return a new one.
+
+        Dropped rows go. Relabels go into their field, whose dtype stays where it holds them. If any
+        row has a weight, the column `weight` holds it (elsewhere what it held, or 1.0); if any has
+        a tag, the column `tags` holds a sorted list for each row.
+
+        Parameters
+        ----------
+        items : DataFrame
+            The source table; its index holds the ids. Not modified.
+
+        Returns
+        -------
+        DataFrame
+            The curated table, rows in the order of `items`.
+
+        Raises
+        ------
+        ValueError
+            Where `items` lacks rows or columns that the ledger decides on.
+        StaleDecisionError
+            Where a relabel says an `old` value that is neither in `items` nor what an earlier
+            decision made of it.
+        """
+        return apply_decisions(items, self._storage.read())
+
+    def decisions(self) -> pd.DataFrame:
+        """Return the decisions in force: for each row and field the latest, and every tag.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `row_id`, in the order of events, so that ``items.index.isin(...)`` of its
+            index says which rows are decided. Columns as in :meth:`to_frame`, with `event` and
+            without `undoes` and `active`.
+        """
+        decided = told(in_force(standing(self._storage.read())))
+        return decided.drop(columns="undoes").reset_index().set_index("row_id")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all events, one row each, oldest first.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `event`. `old` and `new` are None where nothing was stated and NaN where a
+            missing value was; `undoes` is the event that an undo takes back; `active` is False for
+            what was taken back or replaced by a later decision.
+        """
+        events = self._storage.read()
+        is_undo = (events["action"] == "undo").to_numpy()
+        latest = events.index.isin(in_force(standing(events)).index)
+        return told(events).assign(active=latest | (is_undo & stands(events)))
+
+    def diff(
+        self, a: int | str | datetime | None = None, b: int | str | datetime | None = None
+    ) -> pd.DataFrame:
+        """Compare what is decided at two moments.
+
+        Parameters
+        ----------
+        a, b : int, str or datetime, optional
+            Each the number of an event, or a time, which stands for the last event recorded by
+            then (a time without zone is UTC). None: before the first event for `a`, now for `b`.
+
+        Returns
+        -------
+        DataFrame
+            One row for each row and field (None: the row itself; one for each tag) decided
+            differently. `before` and `after` are the label, weight, tag, "keep" or "drop" decided
+            by then, else the old value if one was stated, else None. `event`, `time`, `actor`,
+            `method` and `reason` are of the decision in force at `b`, or of the undo that left
+            none. `conflict` maps each actor to what they last decided where two of them differ at
+            `b`; elsewhere it is None.
+        """
+        events = self._storage.read()
+        since = 0 if a is None else moment_of("a", a, events)
+        until = len(events) if b is None else moment_of("b", b, events)
+        return changes(events, since, until)
+
+    def recipe(self) -> str:
+        """Return the decisions as Python that turns the table `items` into the table `clean`.
+
+        The code records anew what stands here, with who, by which method and why, in a ledger of
+        its own, and applies it: on the same items `clean` is what :meth:`apply` returns.
+        """
+        return recipe_source(told(standing(self._storage.read())))
+
+    def close(self) -> None:
+        """Close the file; all decisions are then in it alone."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._storage)
+
+    def __repr__(self) -> str:
+        state = f"{len(self):,} events" if self._storage.is_open else "closed"
+        return f"Ledger({self.path.name!r}, {state})"
+
+    def _repr_html_(self) -> str:
+        title = f"<p>{escape(repr(self))}</p>"
+        if not self._storage.is_open:
+            return title
+        newest = told(self._storage.read(newest=5))
+        shown = newest[["time", "row_id", "field", "action", "old", "new", "actor", "reason"]]
+        return title + shown.to_html(na_rep="")

@@ -1,10 +1,10 @@
-"""One decision: what it may say, and how it is written down."""
+"""What a decision may say, and how it is written down."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from curalab._check import check_choice, complain
 
-__all__ = ["ACTIONS", "ENTRIES", "check_entry", "decode", "recipe_source"]
+__all__ = ["ACTIONS", "ENTRIES", "check_entries", "check_entry", "check_text", "decode", "encode"]
 
 ACTIONS = ("keep", "drop", "relabel", "weight", "tag")
 ENTRIES = (
@@ -42,7 +42,7 @@ def check_entry(given: Mapping[str, Any]) -> tuple[str | None, ...]:
         action,
         _check_old(action, given.get("old")),
         new,
-        _text("actor", given["actor"]),
+        check_text("actor", given["actor"]),
         _optional("method", given.get("method")),
         _check_params(given.get("params")),
         _optional("embedding", given.get("embedding")),
@@ -50,10 +50,30 @@ def check_entry(given: Mapping[str, Any]) -> tuple[str | None, ...]:
     )
 
 
+def check_entries(frame: pd.DataFrame) -> list[tuple[str | None, ...]]:
+    """Return the decisions of a table, each as text; an error names the row it is in."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(complain("frame", "a DataFrame of decisions", frame))
+    names = list(frame.columns)
+    lacking = [name for name in ("row_id", "action", "actor") if name not in names]
+    if lacking or not set(names) <= set(ENTRIES) or not frame.columns.is_unique:
+        rule = f"a table of row_id, action, actor and other columns among {', '.join(ENTRIES)}"
+        got = f"no {', '.join(lacking)}" if lacking else f"the columns {', '.join(map(str, names))}"
+        raise ValueError(complain("frame", rule, got))
+    entries = []
+    for row, cells in enumerate(zip(*(frame[name].tolist() for name in names), strict=True)):
+        try:
+            entries.append(check_entry(dict(zip(names, cells, strict=True))))
+        except (TypeError, ValueError) as error:
+            where = f"This is row {row} of the frame; none of its rows was recorded."
+            raise type(error)(f"{error} {where}") from None
+    return entries
+
+
 def _check_change(action: str, field: object, new: object) -> tuple[str | None, str | None]:
     """Return the field that `action` writes and the value as text."""
     if action == "relabel":
-        name = _text("field", field, f"the name of a column for the action {action!r}")
+        name = check_text("field", field, f"the name of a column for the action {action!r}")
         if name in ("weight", "tags"):
             hint = "The actions 'weight' and 'tag' write those."
             raise ValueError(complain("field", "a column other than weight and tags", name, hint))
@@ -65,7 +85,7 @@ def _check_change(action: str, field: object, new: object) -> tuple[str | None, 
     if not _is_missing(field) and field != column:
         raise ValueError(complain("field", f"{column!r} for the action {action!r}", field))
     if action == "tag":
-        return column, encode("new", _text("new", new, "a tag that is not empty"))
+        return column, encode("new", check_text("new", new, "a tag that is not empty"))
     if action == "weight":
         return column, encode("new", _check_weight(new))
     if not _is_missing(new):
@@ -107,14 +127,15 @@ def _plain_number(value: object) -> object:
 
 
 def _check_reason(reason: object) -> str:
-    return "" if _is_missing(reason) or reason == "" else _text("reason", reason, "text")
+    return "" if _is_missing(reason) or reason == "" else check_text("reason", reason, "text")
 
 
 def _optional(name: str, value: object) -> str | None:
-    return None if _is_missing(value) else _text(name, value)
+    return None if _is_missing(value) else check_text(name, value)
 
 
-def _text(name: str, value: object, rule: str = "text that is not empty") -> str:
+def check_text(name: str, value: object, rule: str = "text that is not empty") -> str:
+    """Return `value` if it is text that can be stored."""
     if not isinstance(value, str):
         raise TypeError(complain(name, rule, value))
     if not value.strip():
@@ -152,9 +173,16 @@ def decode(texts: Iterable[str | None]) -> list[Any]:
     return [None if text is None else known[text] for text in listed]
 
 
+_READERS: dict[str, Callable[[str], object]] = {
+    "float": float,
+    "timestamp": pd.Timestamp,
+    "date": date.fromisoformat,
+}
+
+
 def _untag(tagged: dict[str, str]) -> object:
-    (kind, text) = next(iter(tagged.items()))
-    return {"float": float, "timestamp": pd.Timestamp, "date": date.fromisoformat}[kind](text)
+    ((kind, text),) = tagged.items()
+    return _READERS[kind](text)
 
 
 def _encode_id(value: object) -> str:
@@ -166,7 +194,7 @@ def _encode_id(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return numpy's and pandas' scalars as Python's, every date and time as a Timestamp or date."""
+    """Return numpy's scalars as Python's, and any date with a time as a Timestamp."""
     if isinstance(value, datetime | np.datetime64):
         value = pd.Timestamp(value)
     elif isinstance(value, np.generic):
@@ -181,48 +209,3 @@ def _is_missing(value: object) -> bool:
         or value is pd.NaT
         or (isinstance(value, float | np.floating) and bool(value != value))
     )
-
-
-# ---- decisions as Python -------------------------------------------------------------------------
-
-
-def recipe_source(events: pd.DataFrame) -> str:
-    """Return Python that records the decisions `events` anew and applies them to `items`."""
-    lines = [
-        f"    {_dict_source(event)},  # event {number}, {event['time']!r}"
-        for number, event in zip(events.index, events.to_dict("records"), strict=True)
-    ]
-    return "\n".join([_HEAD, *lines, _TAIL])
-
-
-_HEAD = '''"""Decisions on the table `items`; running this makes the table `clean`."""
-
-import tempfile
-
-import pandas as pd
-
-from curalab.ledger import Ledger
-
-decisions = ['''
-
-_TAIL = """]
-with tempfile.TemporaryDirectory() as folder, Ledger(f"{folder}/recipe.ledger") as ledger:
-    ledger.record_many(pd.DataFrame(decisions, columns=pd.Index({columns}), dtype=object))
-    clean = ledger.apply(items)
-""".format(columns=list(ENTRIES))
-
-
-def _dict_source(event: dict[str, Any]) -> str:
-    is_relabel = event["action"] == "relabel"
-    stated = [n for n in ENTRIES if event[n] is not None or (n == "old" and is_relabel)]
-    return "{" + ", ".join(f"{name!r}: {_literal(event[name])}" for name in stated) + "}"
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"float({str(value)!r})"
-    if isinstance(value, pd.Timestamp):
-        return f"pd.Timestamp({value.isoformat()!r})"
-    if isinstance(value, date):
-        return f"pd.Timestamp({value.isoformat()!r}).date()"
-    return repr(value)

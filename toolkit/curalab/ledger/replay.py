@@ -1,7 +1,8 @@
-"""What a list of events amounts to: on a table, and between two moments."""
+"""What a list of events amounts to on a table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from curalab._check import (
 )
 from curalab.ledger.events import decode
 
-__all__ = ["apply_decisions", "changes", "in_force", "standing", "stands", "subjects"]
+__all__ = ["apply_decisions", "in_force", "objects", "standing", "stands", "subjects"]
 
 
 def stands(events: pd.DataFrame) -> BoolArray:
@@ -42,13 +43,10 @@ def in_force(decisions: pd.DataFrame) -> pd.DataFrame:
 
 
 def subjects(events: pd.DataFrame) -> IntArray:
-    """Number what the events are about: a row's being there, one field of it, or one tag on it."""
+    """Return a number for what each event is about: a row, a field of it, or one tag on it."""
     tag = events["new"].where(events["field"] == "tags")
     keys = [events["row_id"], events["field"], tag]
     return np.asarray(events.groupby(keys, sort=False, dropna=False).ngroup())
-
-
-# ---- on a table ----------------------------------------------------------------------------------
 
 
 def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +92,7 @@ def _rows(ids: pd.Index, texts: pd.Series[Any]) -> IntArray:
 def _relabel(column: pd.Series[Any], relabels: pd.DataFrame) -> pd.Series[Any]:
     _refuse_stale(column, relabels)
     last = relabels.drop_duplicates("at", keep="last")
-    return _written(column, last["at"].to_numpy(), _objects(last["new"]))
+    return _written(column, last["at"].to_numpy(), objects(last["new"]))
 
 
 def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
@@ -103,7 +101,7 @@ def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
     A decision that follows another stands or falls with it.
     """
     at = relabels["at"].to_numpy()
-    old, new = _objects(relabels["old"]), pd.Series(_objects(relabels["new"]))
+    old, new = objects(relabels["old"]), pd.Series(objects(relabels["new"]))
     current = column.iloc[at].astype(object).to_numpy()
     fits = relabels["old"].isna().to_numpy() | _same(old, current)
     has_earlier = pd.Series(at).duplicated().to_numpy()
@@ -114,16 +112,18 @@ def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
     if stale.any():
         first = int(np.flatnonzero(stale)[0])
         raise StaleDecisionError(
-            f"The old value of a relabel must be what the table holds in {column.name!r}. Got other "
-            f"values for the ids {first_few(column.index[at[stale]])} instead: event "
-            f"{relabels.index[first]} says {old[first]!r}, the table {current[first]!r}. Undo those "
-            "decisions or record them anew."
+            f"The old value of a relabel must be what the table holds in {column.name!r}. Got "
+            f"another for the ids {first_few(column.index[at[stale]])} instead: event "
+            f"{relabels.index[first]} says {old[first]!r}, the table {current[first]!r}. "
+            "Undo those decisions or record them anew."
         )
 
 
-def _objects(texts: pd.Series[Any]) -> AnyArray:
-    values = np.empty(len(texts), dtype=object)
-    values[:] = decode(texts)
+def objects(texts: Iterable[str | None]) -> AnyArray:
+    """Return the values of JSON texts as an array of objects."""
+    listed = list(texts)
+    values = np.empty(len(listed), dtype=object)
+    values[:] = decode(listed)
     return values
 
 
@@ -169,73 +169,17 @@ def _weigh(table: pd.DataFrame, decisions: pd.DataFrame) -> AnyArray:
 
 def _tag(table: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series[Any]:
     """Return the sorted list of each row's tags, those it brought along included."""
-    given = table["tags"] if "tags" in table.columns else [None] * len(table)
-    tags = [_tag_set(own) for own in given]
+    tags: list[list[str]] = [[] for _ in range(len(table))]
+    if "tags" in table.columns:
+        tags = [_tags_of(own) for own in table["tags"]]
     for at, tag in zip(decisions["at"], decode(decisions["new"]), strict=True):
-        tags[at].add(tag)
-    return pd.Series([sorted(own) for own in tags], index=table.index, dtype=object)
+        tags[at] = sorted({*tags[at], tag})
+    return pd.Series(tags, index=table.index, dtype=object)
 
 
-def _tag_set(own: object) -> set[str]:
-    if isinstance(own, list | tuple | set | np.ndarray):
-        return set(own)
-    if own is None or pd.isna(own):  # type: ignore[call-overload]
-        return set()
-    raise ValueError(complain("items", "a table whose 'tags' are lists", own))
-
-
-# ---- between two moments -------------------------------------------------------------------------
-
-
-def changes(events: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
-    """Return what is decided differently after event `a` and after event `b`."""
-    events = events[events.index <= max(a, b)]
-    is_kept = events["action"].isin(["keep", "drop"])
-    events = events.assign(value=events["new"].mask(is_kept, '"' + events["action"] + '"'))
-    last = _by_subject(events)
-    at_a, at_b = (
-        _by_subject(in_force(standing(events[events.index <= moment]))).reindex(last.index)
-        for moment in (a, b)
-    )
-    moved = (at_a["value"].notna() | at_b["value"].notna()) & (at_a["value"] != at_b["value"])
-    last, at_a, at_b = last[moved], at_a[moved], at_b[moved]
-    # The decision in force says who and why; where none is, the event that took it back does.
-    told = events.loc[at_b["event"].fillna(last["event"]).astype(int)]
-    stated = events[(events["action"] != "undo") & events["old"].notna()]
-    source = stated.groupby("subject")["old"].first().reindex(last.index)
-    conflicts = _conflicts(events[events.index <= b])
-    table = pd.DataFrame(
-        {
-            "row_id": _objects(last["row_id"]),
-            "field": last["field"].to_numpy(),
-            "before": _objects(_first_stated(at_a["value"], source)),
-            "after": _objects(_first_stated(at_b["value"], source)),
-            "event": told.index.to_numpy(),
-            "time": told["time"].to_numpy(),
-            "actor": told["actor"].to_numpy(),
-            "method": told["method"].to_numpy(),
-            "reason": told["reason"].to_numpy(),
-            "conflict": pd.Series([conflicts.get(s) for s in last.index], dtype=object),
-        }
-    )
-    return table.sort_values("event", ignore_index=True)
-
-
-def _by_subject(events: pd.DataFrame) -> pd.DataFrame:
-    return events.reset_index().drop_duplicates("subject", keep="last").set_index("subject")
-
-
-def _first_stated(value: pd.Series[Any], source: pd.Series[Any]) -> list[str | None]:
-    pairs = zip(value, source, strict=True)
-    return [v if isinstance(v, str) else s if isinstance(s, str) else None for v, s in pairs]
-
-
-def _conflicts(events: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """Return what each actor last said, for the subjects on which two of them differ."""
-    said = standing(events).drop_duplicates(["subject", "actor"], keep="last")
-    said = said[said.groupby("subject")["value"].transform("nunique") > 1]
-    conflicts: dict[int, dict[str, Any]] = {}
-    values = decode(said["value"])
-    for subject, actor, value in zip(said["subject"], said["actor"], values, strict=True):
-        conflicts.setdefault(subject, {})[actor] = value
-    return conflicts
+def _tags_of(cell: object) -> list[str]:
+    if isinstance(cell, list | tuple | set | np.ndarray):
+        return sorted(set(cell))
+    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
+        return []
+    raise ValueError(complain("items", "a table whose 'tags' are lists", cell))

@@ -1,214 +1,135 @@
-"""The SQLite file of a ledger: made, opened, or refused with the reason."""
+"""What is written to and read from the file of a ledger, in transactions."""
 
 from __future__ import annotations
 
-import logging
+import os
 import sqlite3
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
 
-from curalab._check import complain
+import pandas as pd
 
-__all__ = ["clear_errors", "connect"]
+from curalab._check import check_integer, complain
+from curalab.ledger.connection import clear_errors, connect
+from curalab.ledger.events import ENTRIES
+from curalab.ledger.replay import subjects
 
-logger = logging.getLogger(__name__)
+__all__ = ["Storage"]
 
-_APPLICATION = 0x434C6467  # "CLdg", in the header of every ledger
-_VERSION = 1
-_PATIENCE = 120.0  # seconds to wait for other writers: each holds the file for one commit
-_QUERY = "mode=rwc"
-_SCHEMA = (
-    """CREATE TABLE event (
-        event INTEGER PRIMARY KEY, time TEXT NOT NULL, row_id TEXT NOT NULL, field TEXT,
-        action TEXT NOT NULL, old TEXT, new TEXT, actor TEXT NOT NULL, method TEXT, params TEXT,
-        embedding TEXT, reason TEXT NOT NULL, undoes INTEGER REFERENCES event)""",
-    "CREATE INDEX event_undoes ON event (undoes) WHERE undoes IS NOT NULL",
-    """CREATE TRIGGER event_no_update BEFORE UPDATE ON event
-        BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END""",
-    """CREATE TRIGGER event_no_delete BEFORE DELETE ON event
-        BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END""",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {_VERSION}",
-)
+_COLUMNS = ("event", "time", *ENTRIES, "undoes")
+_READ = f"SELECT {', '.join(_COLUMNS)} FROM event ORDER BY event"
+_READ_LAST = f"SELECT {', '.join(_COLUMNS)} FROM event ORDER BY event DESC LIMIT ?"
+_APPEND = f"INSERT INTO event (time, {', '.join(ENTRIES)}) VALUES (?{', ?' * len(ENTRIES)})"
+_UNDO = """INSERT INTO event (time, row_id, field, action, old, new, actor, reason, undoes)
+    SELECT ?, row_id, field, 'undo', old, new, ?, '', event FROM event WHERE event = ?"""
+_INHERITED: list[sqlite3.Connection | None] = []
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to the ledger at `path`, which is made where there is none.
+class Storage:
+    """One file of events, for every thread of this process and for processes forked from it."""
 
-    The file is only ever read through SQLite: closing any other handle on it would drop the locks
-    that this process holds on it (POSIX), and two writers could meet.
-    """
-    _check_place(path)
-    with clear_errors(path):
-        connection = _open(path, _QUERY)
-        try:
-            connection, read_only = _first_read(connection, path)
-            _check_header(connection, path)
-            if not read_only:
-                _make_durable(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_open = False
+        self._attach()
 
+    def _attach(self) -> None:
+        self._connection = connect(self.path)
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self.is_open = True
 
-@contextmanager
-def clear_errors(path: Path) -> Iterator[None]:
-    """Say what SQLite's errors mean for the ledger at `path`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = _code(error)
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise _not_whole(path, code) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            hint = "A ledger there can be read; copy it to another folder to add decisions."
-            rule = "a file that can be written, in a folder that can be"
-            raise PermissionError(complain("path", rule, str(path), hint)) from error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise TimeoutError(
-                f"The ledger {path.name!r} must be free for writing within {_PATIENCE:g} seconds. "
-                "Got a lock that another program kept instead. Nothing was recorded: close that "
-                "program and repeat the call."
-            ) from error
-        raise OSError(
-            f"The ledger {path.name!r} must be on a disk that takes what is written. Got "
-            f"{str(error)!r} instead. Nothing of this call was recorded: repeat it afterwards."
-        ) from error
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        if not self.is_open:
+            raise ValueError(
+                f"The ledger {self.path.name!r} must be open. Got a closed one instead. "
+                "Open it again with Ledger(path)."
+            )
+        if self._process != os.getpid():
+            # Neither used nor closed, also not by the garbage collector: after a fork both could
+            # damage the file.
+            _INHERITED.append(self._connection)
+            self._attach()
+        with self._lock, clear_errors(self.path), self._connection:
+            self._connection.execute(begin)
+            yield self._connection
 
+    def append(self, entries: Sequence[tuple[str | None, ...]]) -> pd.RangeIndex:
+        """Write entries as events, all or none, and return their numbers."""
+        with self._transaction() as connection:
+            first = _newest(connection) + 1
+            now = _now()
+            connection.executemany(_APPEND, ((now, *entry) for entry in entries))
+        return pd.RangeIndex(first, first + len(entries), name="event")
 
-def _code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+    def undo(self, event: int | None, *, actor: str) -> int:
+        """Write an event that takes back `event`, or the actor's own last; return its number."""
+        with self._transaction() as connection:
+            target = _last_of(connection, actor) if event is None else _check(connection, event)
+            return int(connection.execute(_UNDO, (_now(), actor, target)).lastrowid or 0)
 
+    def read(self, newest: int | None = None) -> pd.DataFrame:
+        """Return all events or the newest few, values as JSON text, with the `subject` of each."""
+        with self._transaction("BEGIN") as connection:
+            cursor = (
+                connection.execute(_READ)
+                if newest is None
+                else connection.execute(_READ_LAST, (newest,))
+            )
+            events = pd.DataFrame(cursor.fetchall(), columns=pd.Index(_COLUMNS), dtype=object)
+        events.index = pd.Index(events.pop("event"), dtype="int64", name="event")
+        return events.assign(subject=subjects(events))
 
-def _not_whole(path: Path, code: int) -> ValueError:
-    if code == sqlite3.SQLITE_NOTADB:
-        return _not_a_ledger(path)
-    hint = "Nothing was changed: put a copy of the file back."
-    return ValueError(complain("path", "a whole ledger", f"{path.name}, damaged or cut", hint))
+    def __len__(self) -> int:
+        with self._transaction("BEGIN") as connection:
+            return _newest(connection)
 
-
-def _not_a_ledger(path: Path) -> ValueError:
-    hint = "The file holds something else and was left as it is: choose another path."
-    return ValueError(complain("path", "a ledger or a new file", path.name, hint))
-
-
-def _check_place(path: Path) -> None:
-    if path.is_dir():
-        raise ValueError(complain("path", "a file", str(path), "It is a folder."))
-    if not path.parent.is_dir():
-        raise ValueError(complain("path", "in a folder that is there", str(path)))
-    if path.is_file() and path.stat().st_size == 0 and _has_wal(path):
-        # SQLite would take the file for a new one and delete the decisions beside it.
-        raise _not_whole(path, sqlite3.SQLITE_CORRUPT)
+    def close(self) -> None:
+        """Close the file; all events are then in it alone."""
+        if self.is_open and self._process == os.getpid():
+            with self._lock, clear_errors(self.path):
+                self._connection.close()
+        self.is_open = False
 
 
-def _has_wal(path: Path) -> bool:
-    wal = path.with_name(path.name + "-wal")
-    return wal.exists() and wal.stat().st_size > 0
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _open(path: Path, query: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.as_uri()}?{query}",
-        uri=True,
-        timeout=_PATIENCE,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+def _newest(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest event, which is how many there are: none is ever deleted."""
+    return int(connection.execute("SELECT coalesce(max(event), 0) FROM event").fetchone()[0])
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int | str:
-    value: int | str = connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
+def _last_of(connection: sqlite3.Connection, actor: str) -> int:
+    query = "SELECT event FROM event WHERE actor = ? AND action <> 'undo' ORDER BY event DESC"
+    for (event,) in connection.execute(query, (actor,)):
+        if _undo_of(connection, event) is None:
+            return int(event)
+    raise ValueError(complain("actor", "someone with a decision left to undo", actor))
 
 
-def _first_read(connection: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection, bool]:
-    """Read the file once; where WAL's files cannot stand beside it, find a way without them."""
-    try:
-        _pragma(connection, "schema_version")
-        return connection, False
-    except sqlite3.OperationalError as error:
-        code = _code(error)
-        if code == sqlite3.SQLITE_READONLY and not _has_wal(path):
-            connection.close()
-            return _open(path, "mode=ro&immutable=1"), True
-        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL):
-            raise
-    # Alone with the file SQLite needs no shared memory, and can turn WAL off.
-    for step in ("locking_mode = EXCLUSIVE", "journal_mode = DELETE", "locking_mode = NORMAL"):
-        _pragma(connection, step)
-    return connection, False
+def _check(connection: sqlite3.Connection, event: int) -> int:
+    known = check_integer("event", event, low=1)
+    newest = _newest(connection)
+    if known > newest:
+        hint = f"The ledger holds {newest:,} events."
+        raise ValueError(complain("event", "an event of the ledger", event, hint))
+    undo = _undo_of(connection, known)
+    if undo is not None:
+        hint = f"Event {undo} took it back; undo that one to bring it back."
+        raise ValueError(complain("event", "an event not taken back yet", event, hint))
+    return known
 
 
-def _check_header(connection: sqlite3.Connection, path: Path) -> None:
-    if _is_blank(connection):
-        _create(connection)
-    if _pragma(connection, "application_id") != _APPLICATION:
-        raise _not_a_ledger(path)
-    version = _pragma(connection, "user_version")
-    if version != _VERSION:
-        hint = "A newer curalab wrote it and nothing was changed: pip install --upgrade curalab."
-        got = f"{path.name} of version {version}"
-        raise ValueError(complain("path", f"a ledger of version {_VERSION}", got, hint))
-    # SQLite notices a file that lacks whole pages, not one that lacks the end of its last page.
-    connection.execute("BEGIN")
-    size = int(_pragma(connection, "page_count")) * int(_pragma(connection, "page_size"))
-    is_cut = path.stat().st_size < size and not _has_wal(path)
-    connection.execute("COMMIT")
-    if is_cut:
-        raise _not_whole(path, sqlite3.SQLITE_CORRUPT)
-
-
-def _is_blank(connection: sqlite3.Connection) -> bool:
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    return tables == 0 and _pragma(connection, "application_id") == 0
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if _is_blank(connection):  # nobody else made it while this process waited
-            for statement in _SCHEMA:
-                connection.execute(statement)
-
-
-def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
-    """Have every commit on disk before it returns."""
-    try:
-        mode = _switch_to_wal(connection)
-    except sqlite3.OperationalError as error:
-        if _code(error) == sqlite3.SQLITE_READONLY:
-            return
-        mode = str(error)
-    if mode == "wal":
-        connection.execute("PRAGMA synchronous = FULL")
-        return
-    _say_no_wal(path)
-    connection.execute("PRAGMA journal_mode = DELETE")
-    # EXTRA syncs the folder too: else the last commit may be rolled back after a power cut.
-    connection.execute("PRAGMA synchronous = EXTRA")
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> str:
-    # SQLite does not wait for other connections here, so two that make a ledger at once would fail.
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return str(_pragma(connection, "journal_mode = WAL"))
-        except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-@cache
-def _say_no_wal(path: Path) -> None:
-    logger.warning(
-        "The file system of %s refuses SQLite's WAL mode: the ledger uses journal_mode=DELETE, "
-        "which is as safe and slower.",
-        path,
-    )
+def _undo_of(connection: sqlite3.Connection, event: int) -> int | None:
+    """Return the undo that holds against `event`, if one does: undos of undos alternate."""
+    chain = [event]
+    query = "SELECT max(event) FROM event WHERE undoes = ?"
+    while (undo := connection.execute(query, (chain[-1],)).fetchone()[0]) is not None:
+        chain.append(undo)
+    return chain[1] if len(chain) % 2 == 0 else None

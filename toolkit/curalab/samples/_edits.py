@@ -20,7 +20,7 @@ computed calculated, given supplied, values entries, element item, elements item
 create make, creates makes, determine decide, specified stated, using with, method procedure,
 must should, only just, also too, because since, want wish, began started, started began,
 nice lovely, works functions, stopped ceased"""
-_SYNONYMS = {first: second for first, second in (pair.split() for pair in _WORDS.split(","))}
+_SYNONYMS: dict[str, str] = dict(pair.split() for pair in _WORDS.split(","))
 _FILLERS = {"very", "really", "just", "quite", "the", "a", "an", "so", "that"}
 _FOREIGN = {
     "who": "the skipper|an old fiddler|our gardener|the ferryman|a young shepherd|the baker|"

@@ -214,7 +214,7 @@ def _copies(
     jittered = np.array(kinds) == "jittered"
     for name in columns:
         if content == "number":
-            new = _edits.jitter_numbers(copies[name], items[name], rng)
+            new: Any = _edits.jitter_numbers(copies[name], items[name], rng)
             new = np.where(jittered, new, to_floats(copies[name]))
         else:
             edit = _EDITS[content]

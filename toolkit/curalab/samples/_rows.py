@@ -12,7 +12,7 @@ import pandas as pd
 from curalab._check import FloatArray, IntArray, check_real, complain
 from curalab.items._table import check_column, kind_of
 
-_COUNTED = re.compile(r"(.*?)(\d+)")
+_COUNTED = re.compile(r"(.*?)([0-9]+)")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,10 +95,11 @@ def insert(items: pd.DataFrame, new: pd.DataFrame, rng: np.random.Generator) -> 
 def fresh_ids(ids: pd.Index, taken: pd.Index, n: int, rng: np.random.Generator) -> pd.Index:
     """Return `n` new ids in the manner of `ids`: numbers that go on, or "new-0000"."""
     known, start, stem, width = set(ids) | set(taken), 0, "new-", 4
-    whole = pd.api.types.is_integer_dtype(ids)
     found = [_COUNTED.fullmatch(str(id)) for id in ids]
     counted = [match for match in found if match]
-    if len(counted) == len(ids) and len({match[1] for match in counted}) == 1:
+    if whole := pd.api.types.is_integer_dtype(ids):
+        start = int(ids.max()) + 1
+    elif len(counted) == len(ids) and len({match[1] for match in counted}) == 1:
         start = max(int(match[2]) for match in counted) + 1
         stem, width = counted[0][1], len(counted[0][2])
     fresh: list[Any] = []
@@ -107,4 +108,5 @@ def fresh_ids(ids: pd.Index, taken: pd.Index, n: int, rng: np.random.Generator) 
         start += 1
         if id not in known:
             fresh.append(id)
-    return pd.Index([fresh[at] for at in rng.permutation(n)], name=ids.name)
+    new: pd.Index = pd.Index([fresh[at] for at in rng.permutation(n)], name=ids.name)
+    return new

@@ -79,7 +79,7 @@ def plant_shift(
     rng = np.random.default_rng(check_seed(random_state))
     names = np.array([chr(97 + i) for i in range(n_groups)], dtype=object)
     shifted = int(rng.integers(n_groups))
-    order = rng.permutation(len(items))
+    order: IntArray = rng.permutation(len(items))
     if kind == "classes":
         order = _tilted(items, column or "label", strength, rng)
     # the first n / n_groups rows of `order` make the shifted group

@@ -1,0 +1,88 @@
+# Every target sets up what it needs: `make demo` on a bare machine with Python 3.11 to 3.13 and git
+# is enough. The environment is .venv/, what is made goes to out/; both are ignored by git.
+#
+# Variables: PYTHON       the Python to build .venv with (default: the first fitting one on PATH)
+#            TORCH_INDEX  the package index to take torch from (default: pip's own)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lab book bench bench-quick clean chromium
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& command -v $$p && break; done)
+QUIET := $(shell test -t 2 || echo --quiet)
+
+# A stamp is named for what was installed and from which lists, so a second `make` has nothing to do
+# and a changed pyproject.toml or constraints.txt is installed once.
+SUM := $(shell (pwd; cat pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
+WIDGETS := $(VENV)/.stamp-widgets-$(SUM)
+DEV := $(VENV)/.stamp-dev-$(SUM)
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s%s\n", $$1, $$2}' Makefile
+
+demo: $(WIDGETS)  ## curate a sample from end to end and write the report to out/demo/
+	$(VENV)/bin/curalab demo
+
+test: $(DEV) chromium lint  ## all checks: ruff, mypy, unit tests, doctests, notebooks, browser
+	$(PY) -m pytest --durations=10
+
+lint: $(DEV)  ## ruff and mypy only
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+lab: $(WIDGETS)  ## open JupyterLab on the notebooks
+	$(PY) -m jupyterlab notebooks
+
+book: $(WIDGETS)  ## run the notebooks and render them to out/book/*.html
+	$(PY) -m nbconvert --execute --to html --output-dir out/book notebooks/*.ipynb
+
+bench: $(DEV)  ## run the benchmarks (long)
+	$(PY) tests/bench/run.py
+
+bench-quick: $(DEV)  ## run the benchmarks at a small size
+	$(PY) tests/bench/run.py --quick
+
+clean:  ## remove what was made; .venv stays (rm -r .venv removes it)
+	rm -rf out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find toolkit widgets tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "curalab needs Python 3.11, 3.12 or 3.13, and there is none on\
+	PATH. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON) ($$($(PYTHON) --version))."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here\
+	(on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+
+# torch first, alone and without its dependencies: TORCH_INDEX need not hold those, and whatever asks
+# for torch later finds it there. The first line is a probe: a small package, no retries.
+$(VENV)/.stamp-%-$(SUM): | $(PY)
+	@probe=$$(mktemp -d); trap 'rm -rf "$$probe"' EXIT; \
+	$(PIP) download --quiet --no-deps --retries 0 --timeout 5 --dest "$$probe" -c constraints.txt tqdm \
+	|| { printf '%s\n' 'pip cannot fetch packages: is there a network? The first installation needs' \
+	'one, or a folder with all wheels (and hatchling and editables):' \
+	'    PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels make $(MAKECMDGOALS)' >&2; exit 1; }
+	@case $* in dev) size='0.6 GB for torch and the rest, 2.8 GB on disk';; \
+	*) size='0.5 GB, 2.0 GB on disk';; esac; echo "Installing curalab[$*] into $(VENV): $$size."
+	@test -n "$(TORCH_INDEX)" || test "$$(uname -s)" != Linux || printf '%s\n' \
+	"On Linux pip may take torch's CUDA build, 2 to 3 GB more. The CPU build alone:" \
+	'    make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu'
+	$(PIP) install $(QUIET) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(PIP) install $(QUIET) -c constraints.txt -e '.[$*]'
+	@rm -f $(VENV)/.stamp-*
+	@touch $@ $(WIDGETS)
+
+# The browser tests drive the system's Chromium (or Chrome, or the one named in CHROMIUM).
+chromium: $(DEV)
+	@cd tests && ../$(PY) -c 'import sys; from browser.server import find_chromium; \
+	sys.exit(not find_chromium())' && exit; \
+	root='env DEBIAN_FRONTEND=noninteractive'; test "$$(id -u)" = 0 || root="sudo -n $$root"; \
+	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
+	echo 'Installing Chromium for the browser tests (about 0.1 GB).'; \
+	$$root apt-get -qq update && $$root apt-get -qq install -y chromium >/dev/null && exit; fi; \
+	echo 'No Chromium or Chrome: the browser tests will be skipped. Install one with your system,' \
+	'or name the one there is: make test CHROMIUM=/path/to/chrome' >&2

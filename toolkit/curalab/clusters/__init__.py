@@ -1,0 +1,125 @@
+"""Clusters: groups of like rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import FloatArray, IntArray, complain
+from curalab.clusters.hdbscan import HDBSCAN
+from curalab.clusters.kmeans import KMeans
+from curalab.embedding import as_embedding
+from curalab.pool import Array, Pool, Stage, as_pool, run
+from curalab.results import StageResult
+
+__all__ = ["HDBSCAN", "STAGE", "Clustering", "KMeans", "cluster"]
+
+STAGE = Stage(
+    name="clusters",
+    verb="cluster",
+    contract=(
+        "A method gets (pool, *, rng) and returns labels (whole numbers, -1 is noise) and "
+        "strength in [0, 1], one of each a row."
+    ),
+    returns=(
+        Array(name="labels", kind="int", low=-1),
+        Array(name="strength", low=0, high=1),
+    ),
+    methods={"hdbscan": HDBSCAN, "kmeans": KMeans},
+    start_here="hdbscan",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Clustering(StageResult):
+    """Which cluster each item belongs to.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_items,), int
+        Cluster of each item from 0; -1 is noise.
+    strength : ndarray of shape (n_items,), float
+        How firmly the item belongs to its cluster, from 0 to 1; 0 for noise.
+    n_clusters : int
+        Clusters found, noise not counted.
+    """
+
+    prefix: ClassVar[str] = "cluster"
+    columns: ClassVar[dict[str, str]] = {"labels": "cluster"}
+
+    labels: IntArray
+    strength: FloatArray
+    n_clusters: int
+
+    @property
+    def summary(self) -> str:  # noqa: D102
+        noise = int((self.labels < 0).sum())
+        return f"{self.n_clusters:,} clusters" + (f", {noise:,} noise" if noise else "")
+
+    def sizes(self) -> pd.Series:
+        """Return the number of items in each cluster, indexed by cluster; -1 is noise."""
+        return (
+            pd.Series(self.labels, name="size").value_counts().sort_index().rename_axis("cluster")
+        )
+
+
+def cluster(
+    embedding: Any,
+    *,
+    method: str | Callable[..., Any] = "hdbscan",
+    random_state: int | None = None,
+) -> Clustering:
+    """Group like rows.
+
+    Parameters
+    ----------
+    embedding : Embedding, Pool or array-like of shape (n_items, d)
+        The rows.
+    method : str or callable, default="hdbscan"
+        A name in ``cl.methods("clusters")``, a method with settings, or a function
+        ``(pool, *, rng)`` that returns labels (-1 is noise) and strength in [0, 1].
+    random_state : int, default=None
+        Seed. None draws one and records it.
+
+    Returns
+    -------
+    Clustering
+        ``result.predict(new)`` gives the clusters of new rows where the method can.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.concatenate([rng.normal(size=(30, 2)), rng.normal(size=(30, 2)) + 20])
+    >>> cl.cluster(cl.Embedding(vectors=x, metric="euclidean"), random_state=0)
+    Clustering(60 items, 2 clusters, method=hdbscan)
+    """
+    pool = as_pool(embedding)
+    if len(pool) < 2:
+        raise ValueError(complain("embedding", "of at least 2 rows", what=f"{len(pool)} row"))
+    answer = run(STAGE, method, pool, random_state=random_state)
+    labels = answer.arrays["labels"]
+    details = dict(answer.details)
+    n_clusters = int(details.pop("n_clusters", len(np.unique(labels[labels >= 0]))))
+    if "predict" in details:
+        details["predict"] = _predicting(details["predict"], pool)
+    return Clustering(
+        ids=pool.ids,
+        labels=labels,
+        strength=answer.arrays["strength"],
+        n_clusters=n_clusters,
+        params=answer.params,
+        details=details,
+    )
+
+
+def _predicting(decide: Callable[..., Any], pool: Pool) -> Callable[[Any], pd.Series]:
+    def predict(new: Any) -> pd.Series:
+        asked = as_embedding(new, metric=pool.embedding.metric, name="new")
+        return pd.Series(np.asarray(decide(asked.points)), index=asked.ids, name="cluster")
+
+    return predict
