@@ -58,18 +58,19 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here\
 	(on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 
-# torch first, alone and without its dependencies: TORCH_INDEX need not hold those, and whatever asks
-# for torch later finds it there. The first line is a probe: a small package, no retries.
+# The first line is a probe: one small package, no retries. Then torch, alone and without what it
+# needs (TORCH_INDEX may not hold that); whatever asks for torch later finds it there.
 $(VENV)/.stamp-%-$(SUM): | $(PY)
 	@probe=$$(mktemp -d); trap 'rm -rf "$$probe"' EXIT; \
 	$(PIP) download --quiet --no-deps --retries 0 --timeout 5 --dest "$$probe" -c constraints.txt tqdm \
 	|| { printf '%s\n' 'pip cannot fetch packages: is there a network? The first installation needs' \
-	'one, or a folder with all wheels (and hatchling and editables):' \
+	'one, or a folder with all the wheels, those of hatchling and editables too:' \
 	'    PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels make $(MAKECMDGOALS)' >&2; exit 1; }
-	@case $* in dev) size='0.6 GB for torch and the rest, 2.8 GB on disk';; \
-	*) size='0.5 GB, 2.0 GB on disk';; esac; echo "Installing curalab[$*] into $(VENV): $$size."
-	@test -n "$(TORCH_INDEX)" || test "$$(uname -s)" != Linux || printf '%s\n' \
-	"On Linux pip may take torch's CUDA build, 2 to 3 GB more. The CPU build alone:" \
+	@case $* in dev) size='0.7 GB to download, 2.7 GB on disk';; \
+	*) size='0.5 GB to download, 2.1 GB on disk';; esac; \
+	echo "Installing curalab[$*] into $(VENV), once: at most $$size, some minutes."
+	@test -n "$(TORCH_INDEX)" || test "$$(uname -s)" != Linux || $(PIP) --quiet show torch 2>/dev/null \
+	|| printf '%s\n' "If pip's index offers torch's CUDA build only, it is 2 to 3 GB more. Without it:" \
 	'    make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu'
 	$(PIP) install $(QUIET) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
 	$(PIP) install $(QUIET) -c constraints.txt -e '.[$*]'

@@ -51,7 +51,7 @@ class KMeans:
         if self.n_clusters is None:
             sample = rng.permutation(len(points))[:_SAMPLE]
             curve = {}
-            for k in _grid(points):
+            for k in _grid(len(points), len(np.unique(points[sample], axis=0))):
                 curve[k] = _silhouette(_fit(points, k, seed, n_init=1), points[sample])
             details["silhouette"] = curve
             k = max(curve, key=lambda number: curve[number]) if curve else 1
@@ -67,9 +67,9 @@ class KMeans:
         return fitted.predict(points), _strength(fitted.transform(points)), details
 
 
-def _grid(points: FloatArray) -> list[int]:
+def _grid(n: int, n_distinct: int) -> list[int]:
     numbers, k = [], 2.0
-    while k <= min(np.sqrt(len(points)), len(points) - 1):
+    while k <= min(np.sqrt(n), n_distinct - 1):
         numbers.append(round(k))
         k = max(k * 4 / 3, k + 1)
     return numbers

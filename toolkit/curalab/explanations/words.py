@@ -48,6 +48,8 @@ class Words:
 
         check_integer("n", self.n, low=1)
         n_clusters = int(clustering.max(initial=-1)) + 1
+        if not n_clusters:
+            return []
         counter = CountVectorizer(stop_words="english", token_pattern=_PLAIN_WORD)
         try:
             counts = counter.fit_transform(_texts(pool.data))

@@ -201,7 +201,8 @@ class Ledger:
             Where a relabel says an `old` value that is neither in `items` nor what an earlier
             decision made of it.
         """
-        return apply_decisions(items, self._storage.read())
+        needed = ("row_id", "field", "action", "old", "new", "undoes")
+        return apply_decisions(items, self._storage.read(needed))
 
     def decisions(self) -> pd.DataFrame:
         """Return the decisions in force: for each row and field the latest, and every tag.

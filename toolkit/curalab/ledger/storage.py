@@ -19,9 +19,7 @@ from curalab.ledger.replay import subjects
 
 __all__ = ["Storage"]
 
-_COLUMNS = ("event", "time", *ENTRIES, "undoes")
-_READ = f"SELECT {', '.join(_COLUMNS)} FROM event ORDER BY event"
-_READ_LAST = f"SELECT {', '.join(_COLUMNS)} FROM event ORDER BY event DESC LIMIT ?"
+_COLUMNS = ("time", *ENTRIES, "undoes")
 _APPEND = f"INSERT INTO event (time, {', '.join(ENTRIES)}) VALUES (?{', ?' * len(ENTRIES)})"
 _UNDO = """INSERT INTO event (time, row_id, field, action, old, new, actor, reason, undoes)
     SELECT ?, row_id, field, 'undo', old, new, ?, '', event FROM event WHERE event = ?"""
@@ -72,15 +70,15 @@ class Storage:
             target = _last_of(connection, actor) if event is None else _check(connection, event)
             return int(connection.execute(_UNDO, (_now(), actor, target)).lastrowid or 0)
 
-    def read(self, newest: int | None = None) -> pd.DataFrame:
+    def read(
+        self, columns: Sequence[str] = _COLUMNS, *, newest: int | None = None
+    ) -> pd.DataFrame:
         """Return all events or the newest few, values as JSON text, with the `subject` of each."""
+        names = ["event", *columns]
+        query = f"SELECT {', '.join(names)} FROM event ORDER BY event DESC LIMIT ?"
         with self._transaction("BEGIN") as connection:
-            cursor = (
-                connection.execute(_READ)
-                if newest is None
-                else connection.execute(_READ_LAST, (newest,))
-            )
-            events = pd.DataFrame(cursor.fetchall(), columns=pd.Index(_COLUMNS), dtype=object)
+            rows = connection.execute(query, (-1 if newest is None else newest,)).fetchall()
+        events = pd.DataFrame(rows[::-1], columns=pd.Index(names), dtype=object)
         events.index = pd.Index(events.pop("event"), dtype="int64", name="event")
         return events.assign(subject=subjects(events))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,12 @@ _WORDS = """great excellent, good fine, bad poor, terrible awful, awful terrible
 love adore, hate dislike, quickly fast, big large, small little, buy purchase, bought purchased,
 broke failed, cheap inexpensive, easy simple, hard difficult, happy pleased, use employ,
 perfect flawless, return give, returns gives, compute calculate, computes calculates,
-computed calculated, given supplied, values entries, element item, elements items, number count,
+computed calculated, values entries, element item, elements items, number count,
 create make, creates makes, determine decide, specified stated, using with, method procedure,
 must should, only just, also too, because since, want wish, began started, started began,
 nice lovely, works functions, stopped ceased"""
 _SYNONYMS: dict[str, str] = dict(pair.split() for pair in _WORDS.split(","))
-_FILLERS = {"very", "really", "just", "quite", "the", "a", "an", "so", "that"}
-_FOREIGN = {
-    "who": "the skipper|an old fiddler|our gardener|the ferryman|a young shepherd|the baker|"
-    "my grandmother|the village choir|a lighthouse keeper|the beekeeper|two fishermen|the cellist",
-    "does": "carried|polished|watched|buried|painted|weighed|borrowed|hummed about|waited beside|"
-    "forgot|whistled to|traded",
-    "what": "a basket of plums|the rusty anchor|seven lanterns|the church bell|a loaf of rye|"
-    "the flooded meadow|a wounded heron|the harvest moon|an oak barrel|the goats|a velvet curtain|"
-    "the frozen pond",
-    "when": "before dawn|under the chestnut tree|at low tide|during the thunderstorm|after supper|"
-    "on midsummer night|along the muddy lane|in the orchard|beside the windmill|"
-    "while snow fell|near the harbour|between two waltzes",
-}
+_FILLERS = {"very", "really", "just", "quite", "the", "a", "an", "so"}
 
 
 # ---- images --------------------------------------------------------------------------------------
@@ -129,7 +118,7 @@ def _like(values: Array, image: Array) -> Array:
 def jitter_text(text: str, rng: np.random.Generator) -> str:
     """Type a text once more, carelessly: a slip or two, another ending, sometimes no capitals."""
     letters = list(text)
-    for _ in range(1 + len(letters) // 80):
+    for _ in range(1 + len(letters) // 150):
         spots = [i for i in range(1, len(letters) - 1) if letters[i].isalpha()]
         if spots:
             at = rng.choice(spots)
@@ -161,13 +150,17 @@ def _other(word: str, rng: np.random.Generator) -> str:
     return "" if word in _FILLERS and rng.random() < 0.5 else word
 
 
-def foreign_text(text: str, rng: np.random.Generator) -> str:
-    """Return sentences from another world, about as long as `text`."""
-    said: list[str] = []
-    while len(" ".join(said).split()) < max(6, min(len(text.split()), 60)):
-        parts = [rng.choice(choices.split("|")) for choices in _FOREIGN.values()]
-        said.append(" ".join(parts).capitalize() + ".")
-    return " ".join(said)
+def vocabulary(texts: pd.Series[Any]) -> Array:
+    """Return the distinct words of texts, without those of a single text if there are others."""
+    times = Counter(word for text in texts.dropna() for word in set(text.lower().split()))
+    words = [word for word, n in times.items() if n > 1]
+    return np.array(words or list(times), dtype=object)
+
+
+def foreign_text(text: str, words: Array, rng: np.random.Generator) -> str:
+    """Return words in no order, about as many as in `text`."""
+    n = min(max(6, len(text.split())), len(words))
+    return " ".join(rng.choice(words, n, replace=False))
 
 
 # ---- numbers -------------------------------------------------------------------------------------

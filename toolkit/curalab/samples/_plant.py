@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from curalab._check import (
     complain,
     first_few,
 )
-from curalab.items._table import check_table
+from curalab.items._table import check_column, check_table
 from curalab.samples import _edits
 from curalab.samples._rows import (
     Planted,
@@ -138,16 +138,10 @@ def plant_outliers(
     *,
     share: float = 0.05,
     column: str | None = None,
+    source: pd.DataFrame | None = None,
     random_state: int | None = None,
 ) -> Planted:
     """Add items that come from elsewhere.
-
-    Images are pieces of two photographs, or an image of the table with its
-    tiles shuffled, with the brightness and contrast of a real row; texts are
-    sentences about village life, about as long as a real row; numbers are
-    drawn evenly from each column's range made 10 % wider at both ends, the
-    "global anomalies" of [1]_. The other cells are those of a random row, so
-    an outlier has a label like any other.
 
     Parameters
     ----------
@@ -157,7 +151,15 @@ def plant_outliers(
         New rows, as a share of the old ones, 0 to 1.
     column : str, default=None
         The column that is foreign. None takes `image`, else `text`, else every
-        column of numbers but `label`.
+        column of numbers but `label`. The other cells are those of a random
+        row, so that an outlier has a label like any other.
+    source : DataFrame, default=None
+        A table with that column, whose rows are foreign here. None makes them:
+        for images, pieces of two photographs, or an image of the table with
+        its tiles shuffled, of a real row's brightness and contrast; for texts,
+        words of the table in no order, as many as a real row has; for numbers,
+        even draws from each column's range made 10 % wider at both ends, the
+        "global anomalies" of [1]_.
     random_state : int, default=None
         Seed. None draws one.
 
@@ -181,19 +183,31 @@ def plant_outliers(
     check_table("items", items)
     columns, content = content_of(items, column)
     rng = np.random.default_rng(check_seed(random_state))
-    rows = some_rows(items, columns, count_of(share, len(items)), rng)
-    new = items.iloc[rows].copy()
+    n = count_of(share, len(items))
+    new = items.iloc[some_rows(items, columns, n, rng)].copy()
+    if source is not None:
+        check_table("source", source)
+        for name in columns:
+            check_column(source, name, name="source")
+        foreign = source.iloc[some_rows(source, columns, n, rng)]
     for name in columns:
-        if content == "number":
-            cells: Any = _edits.foreign_numbers(items[name], len(new), rng)
-        else:
-            make: Any = _edits.foreign_image if content == "image" else _edits.foreign_text
-            cells = [make(cell, rng) for cell in new[name]]
-        put_cells(new, name, cells)
+        given = _foreign(items[name], new[name], content, rng) if source is None else foreign[name]
+        put_cells(new, name, list(given))
     new.index = fresh_ids(items.index, items.index, len(new), rng)
     changed = insert(items, new, rng)
     truth = pd.DataFrame({"is_outlier": changed.index.isin(new.index)}, index=changed.index)
     return Planted(items=changed, truth=truth)
+
+
+def _foreign(
+    column: pd.Series[Any], like: pd.Series[Any], content: str, rng: np.random.Generator
+) -> Iterable[Any]:
+    if content == "number":
+        return _edits.foreign_numbers(column, len(like), rng)
+    if content == "image":
+        return [_edits.foreign_image(cell, rng) for cell in like]
+    words = _edits.vocabulary(column)
+    return [_edits.foreign_text(cell, words, rng) for cell in like]
 
 
 def _copies(

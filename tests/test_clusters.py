@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from curalab import Embedding
+from curalab.clusters import HDBSCAN, Clustering, KMeans, cluster
+
+
+@pytest.fixture(scope="module")
+def five():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(5, 4)) * 12
+    truth = np.repeat(np.arange(5), 40)
+    return Embedding(vectors=rng.normal(size=(200, 4)) + centres[truth], metric="euclidean"), truth
+
+
+@pytest.mark.parametrize("method", [HDBSCAN(), KMeans(), KMeans(n_clusters=5)])
+def test_planted_clusters_are_found(five, method):
+    emb, truth = five
+    found = cluster(emb, method=method, random_state=0)
+    assert found.n_clusters == 5
+    assert adjusted_rand_score(truth, found.labels) > 0.95
+    assert ((found.strength >= 0) & (found.strength <= 1)).all()
+    predicted = found.predict(emb)
+    assert (predicted.to_numpy() == found.labels).mean() > 0.95
+
+
+def test_noise_is_minus_one():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + 30])
+    x = np.concatenate([x, [[15.0, -40.0]]])
+    found = cluster(Embedding(vectors=x, metric="euclidean"))
+    assert found.labels[-1] == -1
+    assert found.strength[-1] == 0
+    assert found.sizes().sum() == 121
+    assert len(found.details["tree"]) > 121
+
+
+def test_frames_and_files(five, tmp_path):
+    found = cluster(five[0], random_state=0)
+    assert found.to_frame().columns.tolist() == ["cluster", "cluster_strength"]
+    found.save(tmp_path / "clusters")
+    opened = Clustering.open(tmp_path / "clusters")
+    assert opened.n_clusters == 5
+    assert np.array_equal(opened.labels, found.labels)
+    assert opened.details["tree"].equals(found.details["tree"])
+    with pytest.raises(
+        TypeError, match=r"cannot predict new rows; open\(\) does not bring it back"
+    ):
+        opened.predict(five[0])
+
+
+def test_kmeans_strength_by_hand():
+    x = Embedding(vectors=np.array([[0.0], [1.0], [10.0], [11.0]]), metric="euclidean")
+    found = cluster(x, method=KMeans(n_clusters=2), random_state=0)
+    np.testing.assert_allclose(found.strength[0], 1 - 0.5 / 10.5, atol=1e-6)
+
+
+def test_copies_and_few_rows():
+    same = Embedding(vectors=np.ones((40, 3)))
+    assert cluster(same, method="kmeans", random_state=0).n_clusters >= 1
+    few = cluster(Embedding(vectors=np.random.default_rng(0).normal(size=(5, 2))))
+    assert (few.labels == -1).all()
+    assert repr(few) == "Clustering(5 items, 0 clusters, 5 noise, method=hdbscan)"
+
+
+def test_bad_input(five):
+    with pytest.raises(ValueError) as caught:
+        cluster(five[0], method=KMeans(n_clusters=500))
+    assert str(caught.value) == (
+        "The 'n_clusters' parameter must be an integer from 1 to 200, the number of rows. "
+        "Got 500 instead."
+    )
+    with pytest.raises(ValueError, match="of at least 2 rows. Got 1 row instead"):
+        cluster(np.ones((1, 3)))

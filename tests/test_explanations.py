@@ -1,0 +1,97 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from curalab import Embedding
+from curalab.clusters import KMeans, cluster
+from curalab.explanations import Words, explain
+
+TEXTS = (
+    ["the crisp red apple", "a green apple pie", "apple juice, pressed apple", "apple and pear"],
+    ["the fast car", "a car with four doors", "this old car rusts", "car engine noise"],
+)
+
+
+@pytest.fixture
+def two():
+    x = np.repeat([[1.0, 0.1], [0.1, 1.0]], 4, axis=0) + np.arange(8)[:, None] * [0.01, 0]
+    ids = [f"t{i}" for i in range(8)]
+    return Embedding(vectors=x, ids=ids, data=pd.Series(TEXTS[0] + TEXTS[1], index=ids))
+
+
+def test_words_set_clusters_apart(two):
+    why = explain(two, [0] * 4 + [1] * 4)
+    assert [words[0] for words in why.words] == ["apple", "car"]
+    assert "the" not in why.words[1]
+    assert why.size.tolist() == [4, 4]
+    assert why.to_frame().columns.tolist() == [
+        "cluster_size",
+        "cluster_words",
+        "cluster_medoid",
+        "cluster_border",
+    ]
+
+
+def test_class_tf_idf_by_hand(two):
+    only = Embedding(vectors=two.vectors[[0, 4]], data=["apple apple pear", "car pear"])
+    why = explain(only, [0, 1], method=Words(n=5))
+    # A = 5 / 2 words a cluster; apple: 2/3 log(1 + 2.5/2), pear: 1/3 log(1 + 2.5/2)
+    assert why.words == [["apple", "pear"], ["car", "pear"]]
+
+
+def test_medoids_and_borders_are_ids(two):
+    why = explain(two, cluster(two, method=KMeans(n_clusters=2), random_state=0), method="medoids")
+    assert set(why.medoid) <= set(two.ids)
+    for words, medoid, border in zip(why.words, why.medoid, why.border, strict=True):
+        assert words[0] == medoid
+        assert border[0] in two.ids
+        assert border[0] != medoid
+
+
+def test_noise_is_not_explained_and_numbers_are_kept(two):
+    why = explain(two, [-1, 3, 3, 3, 7, 7, 7, -1])
+    assert why.ids.tolist() == [3, 7]
+    assert why.size.tolist() == [3, 3]
+
+
+def test_items_may_be_a_table(two):
+    items = pd.DataFrame({"label": list("abababab"), "text": two.data}, index=two.ids)
+    bare = Embedding(vectors=two.vectors, ids=two.ids)
+    assert explain(bare, [0] * 4 + [1] * 4, items=items).words[0][0] == "apple"
+    shuffled = items.sample(frac=1, random_state=0)
+    assert explain(bare, [0] * 4 + [1] * 4, items=shuffled).words[0][0] == "apple"
+
+
+def test_words_need_texts(two):
+    with pytest.raises(TypeError) as caught:
+        explain(two, [0] * 8, items=pd.DataFrame({"x": np.arange(8)}, index=two.ids))
+    assert str(caught.value) == (
+        "The method 'words' needs texts. Got columns 'x' instead. "
+        "Pass items=… with a column of texts, or choose method='medoids'."
+    )
+    bare = Embedding(vectors=two.vectors)
+    with pytest.raises(ValueError, match="The method 'words' needs 'data', and the pool has none"):
+        explain(bare, [0] * 8)
+
+
+def test_a_function_explains_too(two):
+    def sizes(pool, clustering, *, rng):
+        return [[str(n)] for n in np.bincount(clustering)]
+
+    assert explain(two, [0] * 3 + [1] * 5, method=sizes).words == [["3"], ["5"]]
+
+    def one_short(pool, clustering, *, rng):
+        return [["x"]]
+
+    with pytest.raises(ValueError, match="broke its contract: 1 lists for 2 clusters"):
+        explain(two, [0] * 3 + [1] * 5, method=one_short)
+
+
+def test_bad_clusterings(two):
+    with pytest.raises(TypeError) as caught:
+        explain(two, [0.5] * 8)
+    assert str(caught.value) == (
+        "The 'clustering' parameter must be a Clustering, or whole numbers from -1, one a row. "
+        "Got dtype float64 instead."
+    )
+    assert len(explain(two, [-1] * 8)) == 0

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curalab import Embedding
+from curalab.neighbors import nearest
+
+
+def brute(points, k, metric, queries=None):
+    points = np.asarray(points, dtype=np.float64)
+    asked = points if queries is None else np.asarray(queries, dtype=np.float64)
+    if metric == "cosine":
+        points = points / np.linalg.norm(points, axis=1, keepdims=True)
+        asked = asked / np.linalg.norm(asked, axis=1, keepdims=True)
+    distance = np.linalg.norm(asked[:, None] - points[None], axis=2)
+    if metric == "cosine":
+        distance = distance**2 / 2
+    if queries is None:
+        np.fill_diagonal(distance, np.inf)
+    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
+    return order, np.take_along_axis(distance, order, axis=1)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("n", "d"), [(5, 3), (700, 2), (1_300, 40)])
+def test_neighbours_are_exact(metric, n, d):
+    x = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
+    k = min(17, n - 1)
+    found = Embedding(vectors=x, metric=metric).neighbors(k)
+    indices, distance = brute(x, k, metric)
+    assert (found.indices == indices).mean() > 0.9999  # ties in the last bit
+    np.testing.assert_allclose(found.distance, distance, atol=2e-6)
+
+
+def test_columns_beyond_one_block_are_seen(monkeypatch):
+    monkeypatch.setattr("curalab.neighbors._COLUMNS", 150)
+    monkeypatch.setattr("curalab.neighbors._ROWS", 64)
+    x = np.random.default_rng(1).normal(size=(500, 20)).astype(np.float32)
+    for metric in ("cosine", "euclidean"):
+        found = Embedding(vectors=x, metric=metric).neighbors(5)
+        assert (found.indices == brute(x, 5, metric)[0]).all()
+
+
+def test_far_from_the_origin_nothing_cancels():
+    x = np.random.default_rng(2).normal(size=(400, 30)) + 3_000
+    found = Embedding(vectors=x, metric="euclidean").neighbors(5)
+    kept = x.astype(np.float32)
+    assert (found.indices == brute(kept, 5, "euclidean")[0]).mean() > 0.995
+
+
+def test_copies_have_distance_zero_and_no_row_is_its_own_neighbour():
+    x = np.repeat(np.random.default_rng(3).normal(size=(6, 12)), 50, axis=0).astype(np.float32)
+    for metric in ("cosine", "euclidean"):
+        for vectors in (x, x[:, :3]):
+            found = Embedding(vectors=vectors, metric=metric).neighbors(20)
+            assert (found.distance == 0).all()
+            assert not (found.indices == np.arange(300)[:, None]).any()
+            assert (found.indices // 50 == np.arange(300)[:, None] // 50).all()
+            assert all(len(set(row)) == 20 for row in found.indices.tolist())
+
+
+def test_similarity_is_the_other_way_round():
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    cosine = Embedding(vectors=x).neighbors(2)
+    np.testing.assert_allclose(cosine.similarity[0], [np.sqrt(0.5), 0], atol=1e-6)
+    euclidean = Embedding(vectors=x, metric="euclidean").neighbors(2)
+    np.testing.assert_allclose(euclidean.similarity[0], [1 / 2, 1 / (1 + np.sqrt(2))], atol=1e-6)
+
+
+def test_the_graph_is_computed_once_for_the_largest_k(monkeypatch):
+    calls = []
+
+    def counting(*arguments, **settings):
+        calls.append(arguments[1])
+        return nearest(*arguments, **settings)
+
+    monkeypatch.setattr("curalab.embedding.nearest", counting)
+    emb = Embedding(vectors=np.random.default_rng(0).normal(size=(50, 4)))
+    ten = emb.neighbors(10)
+    three = emb.neighbors(3)
+    assert calls == [10]
+    assert (three.indices == ten.indices[:, :3]).all()
+    assert emb.neighbors(12).indices.shape == (50, 12)
+    assert calls == [10, 12]
+
+
+def test_arrays_cannot_be_written():
+    found = Embedding(vectors=np.eye(4) + 0.1).neighbors(2)
+    with pytest.raises(ValueError, match="read-only"):
+        found.indices[0, 0] = 3
+
+
+def test_search_finds_neighbours_of_other_rows():
+    rng = np.random.default_rng(0)
+    x, q = rng.normal(size=(300, 16)), rng.normal(size=(40, 16))
+    for metric in ("cosine", "euclidean"):
+        found = Embedding(vectors=x, metric=metric).search(q, 4)
+        indices, distance = brute(np.float32(x), 4, metric, np.float32(q))
+        assert (found.indices == indices).all()
+        np.testing.assert_allclose(found.distance, distance, atol=2e-6)
+
+
+def test_k_at_the_door():
+    emb = Embedding(vectors=np.eye(4) + 0.1)
+    with pytest.raises(ValueError) as caught:
+        emb.neighbors(4)
+    assert str(caught.value) == (
+        "The 'k' parameter must be an integer from 1 to 3. Got 4 instead. "
+        "There are 4 rows, and a row is not its own neighbour."
+    )
+    with pytest.raises(ValueError) as caught:
+        emb.search(np.ones((2, 3)), 1)
+    assert str(caught.value) == (
+        "The 'queries' parameter must be of 4 dimensions, as the embedding is. Got 3 instead."
+    )
+
+
+def test_the_precision_of_products_is_given_back():
+    torch = pytest.importorskip("torch")
+    torch.set_float32_matmul_precision("highest")
+    Embedding(vectors=np.random.default_rng(0).normal(size=(50, 20))).neighbors(3)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(3, 60), st.integers(1, 12), st.integers(0, 2**31), st.booleans())
+def test_neighbours_follow_a_permutation(n, d, seed, cosine):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)).astype(np.float32) + 0.01
+    metric = "cosine" if cosine else "euclidean"
+    k = min(4, n - 1)
+    order = rng.permutation(n)
+    plain = nearest_distances(x, k, metric)
+    np.testing.assert_allclose(nearest_distances(x[order], k, metric), plain[order], atol=1e-5)
+
+
+def nearest_distances(x, k, metric):
+    return Embedding(vectors=x, metric=metric).neighbors(k).distance

@@ -1,0 +1,320 @@
+"""The point view that panels share: many points, coloured, hovered, selected; two engines.
+
+A view knows nothing of ids. It speaks numbers of the points it was given, from 0 to n - 1.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import AnyArray, FloatArray, IntArray, check_choice
+
+__all__ = ["ENGINES", "Paint", "PointView", "paint", "point_view", "raster"]
+
+# Of middling lightness, so that they show on a white page and on a black one.
+COLORS = (
+    "#4878d0 #ee854a #2fa36b #d65f5f #956cb4 #c9a227 #dc7ec0 #1fa7b8 #8c613c #7f9f2f "
+    "#8fb3ee #f8bd8f #82d3a8 #f0a0a0 #c6a9dd #e8cf73 #f2b8de #79d3de #c19a77 #b9d36b"
+).split()
+GREY, PALE = "#8a8f98", "#b4b8bf"
+_SCALE = ("#4a4fb5", "#2a7fb8", "#1fa187", "#7ac142", "#f2b705")
+_BINS = 32
+_SIDE = 480  # pixels
+
+
+# ---- colours -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paint:
+    """A column as colours: row i has `colors[codes[i]]`, whose meaning is `names[codes[i]]`.
+
+    Numbers are cut into bins from `low` to `high`, which are None for classes.
+    """
+
+    codes: IntArray
+    colors: list[str]
+    names: list[str]
+    low: object = None
+    high: object = None
+
+    @property
+    def counts(self) -> IntArray:
+        """Rows of each color."""
+        return np.bincount(self.codes, minlength=len(self.colors))
+
+
+def paint(column: pd.Series[Any] | None, n: int) -> Paint:
+    """Choose colours: a scale for numbers, else one for each of the most frequent values.
+
+    Integers of few distinct values count as classes.
+    """
+    if column is None:
+        return Paint(codes=np.zeros(n, dtype=np.intp), colors=[COLORS[0]], names=[""])
+    is_date = pd.api.types.is_datetime64_any_dtype(column)
+    if is_date or (
+        pd.api.types.is_numeric_dtype(column)
+        and not pd.api.types.is_bool_dtype(column)
+        and (pd.api.types.is_float_dtype(column) or column.nunique() > len(COLORS))
+    ):
+        return _paint_numbers(column, is_date=is_date)
+    return _paint_classes(column)
+
+
+def _paint_numbers(column: pd.Series[Any], *, is_date: bool) -> Paint:
+    values = column.to_numpy(dtype="datetime64[s]").astype(float) if is_date else column
+    numbers = pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
+    numbers = np.where(np.isfinite(numbers) & column.notna().to_numpy(), numbers, np.nan)
+    is_known = ~np.isnan(numbers)
+    codes = np.full(len(numbers), _BINS)
+    colors = [*_mixed(_SCALE, _BINS), PALE]
+    names = [""] * _BINS + ["missing"]
+    if not is_known.any():
+        return Paint(codes=codes, colors=colors, names=names)
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    share = (numbers[is_known] - low) / ((high - low) or 1)
+    codes[is_known] = np.minimum(share * _BINS, _BINS - 1)
+    known = column[is_known]
+    return Paint(codes=codes, colors=colors, names=names, low=known.min(), high=known.max())
+
+
+def _paint_classes(column: pd.Series[Any]) -> Paint:
+    try:
+        codes, values = pd.factorize(column, sort=True)
+    except TypeError:  # values that have no order, or no hash
+        codes, values = pd.factorize(column.map(str, na_action="ignore"), sort=True)
+    count = np.bincount(codes[codes >= 0], minlength=len(values))
+    shown = np.sort(np.argsort(-count, kind="stable")[: len(COLORS)])
+    rank = np.full(len(values) + 1, len(shown))  # its last place is that of -1: missing
+    rank[shown] = np.arange(len(shown))
+    rank[-1] = len(shown) + 1
+    rest = len(values) - len(shown)
+    return Paint(
+        codes=rank[codes],
+        colors=[*COLORS[: len(shown)], GREY, PALE],
+        names=[*map(str, values[shown]), f"{rest:,} other values", "missing"],
+    )
+
+
+def _mixed(stops: tuple[str, ...], n: int) -> list[str]:
+    ends = np.array([_rgb(stop) for stop in stops])
+    at = np.linspace(0, len(stops) - 1, n)
+    mixed = [np.interp(at, np.arange(len(stops)), ends[:, band]) for band in range(3)]
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(mixed).astype(int).T]
+
+
+def _rgb(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+# ---- places --------------------------------------------------------------------------------------
+
+
+def _framed(xy: FloatArray) -> FloatArray:
+    """Return the points moved and scaled, alike in both directions, into the square -1 … 1."""
+    xy = np.asarray(xy, dtype=np.float64)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    reach = float((high - low).max()) / 2 or 1.0
+    return np.asarray((xy - (low + high) / 2) / (reach * 1.05), dtype=np.float32)
+
+
+def _size(n: int) -> int:
+    return int(np.clip(round(60 / max(n, 1) ** 0.28), 2, 14))
+
+
+def raster(xy: FloatArray, colored: Paint, *, side: int = _SIDE) -> bytes:
+    """Draw points into a square picture without a browser; return it as PNG."""
+    from PIL import Image
+
+    pixels = np.zeros((side, side, 4), dtype=np.uint8)
+    colors = np.array([[*_rgb(c), 255] for c in colored.colors], dtype=np.uint8)[colored.codes]
+    at = np.round((_framed(xy) * (1, -1) + 1) / 2 * (side - 1)).astype(int)
+    reach = _size(len(xy)) / 2
+    steps = range(-int(reach), int(reach) + 1)
+    for dx, dy in ((dx, dy) for dx in steps for dy in steps if dx * dx + dy * dy <= reach**2):
+        x, y = np.clip(at + (dx, dy), 0, side - 1).T
+        pixels[y, x] = colors
+    made = io.BytesIO()
+    Image.fromarray(pixels).save(made, "PNG", optimize=True)
+    return made.getvalue()
+
+
+# ---- the two engines -----------------------------------------------------------------------------
+
+
+class PointView(Protocol):
+    """What a panel asks of an engine; both report selection and hovering as point numbers."""
+
+    widget: Any
+
+    def select(self, points: IntArray) -> None:
+        """Highlight these points and no others; reports nothing."""
+        ...
+
+    def recolor(self, colored: Paint) -> None:
+        """Give the points other colours."""
+        ...
+
+    def use(self, tool: str) -> None:
+        """Let the mouse do this: lasso, box or move."""
+        ...
+
+    def reset(self) -> None:
+        """Show all points again, after zooming."""
+        ...
+
+
+class _ScatterView:
+    """jupyter-scatter: WebGL, up to millions of points."""
+
+    def __init__(
+        self,
+        xy: FloatArray,
+        colored: Paint,
+        on_select: Callable[[IntArray], None],
+        on_hover: Callable[[int | None], None],
+    ) -> None:
+        import jscatter
+
+        framed = _framed(xy)
+        size = _size(len(xy))
+        self._scatter = jscatter.Scatter(
+            x=framed[:, 0],
+            y=framed[:, 1],
+            x_scale=(-1, 1),
+            y_scale=(-1, 1),
+            height=_SIDE,
+            size=size,
+            opacity=0.8,
+            opacity_unselected=0.15,
+            axes=False,
+            background_color="#ffffff00",
+            reticle_color=GREY,
+            color_hover=GREY,
+            mouse_mode="lasso",
+            options={"pointSizeSelected": 2, "pointOutlineWidth": 1},
+        )
+        self.recolor(colored)
+        self.widget = self._scatter.show(buttons=[])
+        self.widget.layout.width = f"{_SIDE}px"
+        self._report = on_select
+        self.widget.observe(self._selected, "selection")
+        self.widget.observe(lambda change: on_hover(change["new"]), "hovering")
+
+    def _selected(self, change: Any) -> None:
+        self._report(np.asarray(change["new"], dtype=np.intp))
+
+    def select(self, points: IntArray) -> None:
+        self.widget.unobserve(self._selected, "selection")
+        self._scatter.selection(points)
+        self.widget.observe(self._selected, "selection")
+
+    def recolor(self, colored: Paint) -> None:
+        codes = pd.Categorical.from_codes(colored.codes, categories=range(len(colored.colors)))
+        self._scatter.color(by=codes, map=colored.colors)
+
+    def use(self, tool: str) -> None:
+        self._scatter.mouse("panZoom" if tool == "move" else "lasso")
+        self._scatter.lasso(type="rectangle" if tool == "box" else "freeform")
+
+    def reset(self) -> None:
+        self.widget.reset_view()
+
+
+class _PlotlyView:
+    """plotly's FigureWidget: for hosts and habits that need it; heavier at every size."""
+
+    def __init__(
+        self,
+        xy: FloatArray,
+        colored: Paint,
+        on_select: Callable[[IntArray], None],
+        on_hover: Callable[[int | None], None],
+    ) -> None:
+        import plotly.graph_objects as go
+
+        framed = _framed(xy)
+        self.widget = go.FigureWidget(
+            go.Scattergl(
+                x=framed[:, 0],
+                y=framed[:, 1],
+                customdata=np.arange(len(xy), dtype=np.int32),
+                mode="markers",
+                marker={"size": _size(len(xy)), "opacity": 0.8},
+                unselected={"marker": {"opacity": 0.1}},
+                hoverinfo="none",
+            ),
+        )
+        hidden = {"visible": False, "range": [-1, 1]}
+        self.widget.update_layout(
+            xaxis=hidden,
+            yaxis={**hidden, "scaleanchor": "x"},
+            width=_SIDE,
+            height=_SIDE,
+            margin={"l": 0, "r": 0, "t": 0, "b": 0},
+            paper_bgcolor="rgba(0,0,0,0)",
+            plot_bgcolor="rgba(0,0,0,0)",
+            dragmode="lasso",
+            modebar={"remove": ["toImage", "lasso", "select", "zoom", "pan", "autoscale"]},
+        )
+        self._points = self.widget.data[0]
+        self.recolor(colored)
+        self._points.on_selection(lambda _, points, __: on_select(self._numbers(points)))
+        self._points.on_deselect(lambda _, __: on_select(np.array([], dtype=np.intp)))
+        self._points.on_hover(lambda _, points, __: on_hover(int(self._numbers(points)[0])))
+        self._points.on_unhover(lambda _, __, ___: on_hover(None))
+
+    def _numbers(self, points: Any) -> IntArray:
+        return np.asarray(self._points.customdata, dtype=np.intp)[list(points.point_inds)]
+
+    def select(self, points: IntArray) -> None:
+        with self.widget.batch_update():
+            self._points.selectedpoints = points if len(points) else None
+            self.widget.layout.selections = ()
+
+    def recolor(self, colored: Paint) -> None:
+        edges = np.linspace(0, 1, len(colored.colors) + 1)
+        steps = [(edges[i + j], c) for i, c in enumerate(colored.colors) for j in (0, 1)]
+        self._points.marker.update(
+            color=colored.codes.astype(np.uint8),
+            colorscale=steps,
+            cmin=-0.5,
+            cmax=len(colored.colors) - 0.5,
+        )
+
+    def use(self, tool: str) -> None:
+        self.widget.layout.dragmode = {"move": "pan", "box": "select"}.get(tool, tool)
+
+    def reset(self) -> None:
+        self.widget.update_layout(xaxis_range=[-1, 1], yaxis_range=[-1, 1])
+
+
+ENGINES: dict[str, Callable[..., PointView]] = {"scatter": _ScatterView, "plotly": _PlotlyView}
+
+
+def point_view(
+    engine: str,
+    xy: FloatArray,
+    *,
+    colored: Paint,
+    on_select: Callable[[IntArray], None],
+    on_hover: Callable[[int | None], None],
+) -> PointView:
+    """Return a view of the points `xy`, shape (n, 2), finite, at least one.
+
+    `on_select` gets the numbers of the points that a person selects, `on_hover` the number of the
+    point under the mouse or None.
+    """
+    check_choice("engine", engine, ENGINES)
+    return ENGINES[engine](xy, colored, on_select, on_hover)
+
+
+def rgba(color: str) -> AnyArray:
+    """Return a color as four numbers from 0 to 1."""
+    return np.array([*(band / 255 for band in _rgb(color)), 1.0])
