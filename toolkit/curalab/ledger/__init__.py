@@ -17,7 +17,7 @@ from typing import Any, Self
 import pandas as pd
 
 from curalab._check import complain
-from curalab.ledger.events import check_entries, check_entry, check_text
+from curalab.ledger.events import ENTRIES, check_entries, check_entry, check_text
 from curalab.ledger.history import changes, moment_of, recipe_source, told
 from curalab.ledger.replay import apply_decisions, in_force, standing, stands
 from curalab.ledger.storage import Storage
@@ -127,19 +127,9 @@ class Ledger:
         int
             The number of the event. Numbers give the order of events: clocks may go backwards.
         """
-        given = {
-            "row_id": row_id,
-            "field": field,
-            "action": action,
-            "old": old,
-            "new": new,
-            "actor": actor,
-            "method": method,
-            "params": params,
-            "embedding": embedding,
-            "reason": reason,
-        }
-        return int(self._storage.append([check_entry(given)])[0])
+        cells = (row_id, field, action, old, new, actor, method, params, embedding, reason)
+        entry = check_entry(dict(zip(ENTRIES, cells, strict=True)))
+        return int(self._storage.append([entry])[0])
 
     def record_many(self, frame: pd.DataFrame) -> pd.RangeIndex:
         """Write a table of decisions in one transaction: all of them, or none.

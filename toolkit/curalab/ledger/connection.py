@@ -178,6 +178,7 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
     """Have every commit on disk before it returns."""
+    connection.execute("PRAGMA fullfsync = ON")  # macOS: through the drive's cache too
     try:
         mode = _switch_to_wal(connection)
     except sqlite3.OperationalError as error:

@@ -164,13 +164,13 @@ def encode(name: str, value: object) -> str:
     raise TypeError(complain(name, "a string, a number, a bool, a date or missing", value))
 
 
-def decode(texts: Iterable[str | None]) -> list[Any]:
-    """Return the values of JSON texts: null is NaN (missing), None stays None (not stated)."""
+def decode(texts: Iterable[object]) -> list[Any]:
+    """Return the values of JSON texts: null is NaN (missing), what is no text is None."""
     listed = list(texts)
-    distinct = [text for text in dict.fromkeys(listed) if text is not None]
+    distinct = [text for text in dict.fromkeys(listed) if isinstance(text, str)]
     values = json.loads(f"[{','.join(distinct)}]", object_hook=_untag)
     known = dict(zip(distinct, (math.nan if v is None else v for v in values), strict=True))
-    return [None if text is None else known[text] for text in listed]
+    return [known.get(text) for text in listed]  # type: ignore[call-overload]
 
 
 _READERS: dict[str, Callable[[str], object]] = {
@@ -187,10 +187,11 @@ def _untag(tagged: dict[str, str]) -> object:
 
 def _encode_id(value: object) -> str:
     plain = _plain(value)
-    if isinstance(plain, bool) or _is_missing(plain) or plain in (math.inf, -math.inf):
+    if isinstance(plain, bool) or not isinstance(plain, str | int | float | date):
         raise TypeError(complain("row_id", "a string, a number or a date", value))
-    # 1.0 and 1 name the same row of any index.
-    return encode("row_id", int(plain) if isinstance(plain, float) and plain % 1 == 0 else plain)
+    if isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)  # 1.0 and 1 name the same row of any index
+    return encode("row_id", plain)
 
 
 def _plain(value: object) -> object:

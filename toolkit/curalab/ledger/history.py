@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from datetime import date, datetime
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
 
-from curalab._check import check_integer, complain
+from curalab._check import complain
 from curalab.ledger.events import ENTRIES, decode
 from curalab.ledger.replay import in_force, objects, standing
 
@@ -32,12 +33,16 @@ def _times(events: pd.DataFrame) -> pd.Series[Any]:
 
 def moment_of(name: str, moment: object, events: pd.DataFrame) -> int:
     """Return the number of the last event at `moment`; 0 is before the first."""
+    rule = f"the number of an event, up to {len(events):,}, or a time"
     if not isinstance(moment, str | datetime):
-        return check_integer(name, moment, low=0, high=len(events))
+        if isinstance(moment, bool) or not isinstance(moment, Integral):
+            raise TypeError(complain(name, rule, moment))
+        if not 0 <= int(moment) <= len(events):
+            raise ValueError(complain(name, rule, moment))
+        return int(moment)
     try:
         until = pd.Timestamp(moment)
     except ValueError as error:
-        rule = "the number of an event or a time"
         raise ValueError(complain(name, rule, moment)) from error
     until = until.tz_localize("UTC") if until.tzinfo is None else until
     before = events.index[(_times(events) <= until).to_numpy()]
@@ -59,35 +64,21 @@ def changes(events: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
     )
     moved = (at_a["value"].notna() | at_b["value"].notna()) & (at_a["value"] != at_b["value"])
     last, at_a, at_b = last[moved], at_a[moved], at_b[moved]
-    # The decision in force says who and why; where none is, the event that took it back does.
-    told = events.loc[at_b["event"].fillna(last["event"]).astype(int)]
     stated = events[(events["action"] != "undo") & events["old"].notna()]
     source = stated.groupby("subject")["old"].first().reindex(last.index)
     conflicts = _conflicts(events[events.index <= b])
-    table = pd.DataFrame(
-        {
-            "row_id": objects(last["row_id"]),
-            "field": last["field"].to_numpy(),
-            "before": objects(_first_stated(at_a["value"], source)),
-            "after": objects(_first_stated(at_b["value"], source)),
-            "event": told.index.to_numpy(),
-            "time": told["time"].to_numpy(),
-            "actor": told["actor"].to_numpy(),
-            "method": told["method"].to_numpy(),
-            "reason": told["reason"].to_numpy(),
-            "conflict": pd.Series([conflicts.get(s) for s in last.index], dtype=object),
-        }
-    )
-    return table.sort_values("event", ignore_index=True)
+    # The decision in force says who and why; where none is, the event that took it back does.
+    table = told(events.loc[at_b["event"].fillna(last["event"]).astype(int)]).reset_index()
+    for place, name, state in ((2, "before", at_a), (3, "after", at_b)):
+        texts = state["value"].where(state["value"].notna(), source)
+        table.insert(place, name, pd.Series(objects(texts), dtype=object))
+    table["conflict"] = pd.Series([conflicts.get(s) for s in last.index], dtype=object)
+    shown = ["row_id", "field", "before", "after", "event", "time", "actor", "method", "reason"]
+    return table[[*shown, "conflict"]].sort_values("event", ignore_index=True)
 
 
 def _by_subject(events: pd.DataFrame) -> pd.DataFrame:
     return events.reset_index().drop_duplicates("subject", keep="last").set_index("subject")
-
-
-def _first_stated(value: pd.Series[Any], source: pd.Series[Any]) -> list[str | None]:
-    pairs = zip(value, source, strict=True)
-    return [v if isinstance(v, str) else s if isinstance(s, str) else None for v, s in pairs]
 
 
 def _conflicts(events: pd.DataFrame) -> dict[int, dict[str, Any]]:

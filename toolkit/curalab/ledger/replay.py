@@ -119,7 +119,7 @@ def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
         )
 
 
-def objects(texts: Iterable[str | None]) -> AnyArray:
+def objects(texts: Iterable[object]) -> AnyArray:
     """Return the values of JSON texts as an array of objects."""
     listed = list(texts)
     values = np.empty(len(listed), dtype=object)

@@ -23,7 +23,7 @@ _COLUMNS = ("time", *ENTRIES, "undoes")
 _APPEND = f"INSERT INTO event (time, {', '.join(ENTRIES)}) VALUES (?{', ?' * len(ENTRIES)})"
 _UNDO = """INSERT INTO event (time, row_id, field, action, old, new, actor, reason, undoes)
     SELECT ?, row_id, field, 'undo', old, new, ?, '', event FROM event WHERE event = ?"""
-_INHERITED: list[sqlite3.Connection | None] = []
+_INHERITED: list[sqlite3.Connection] = []
 
 
 class Storage:
@@ -42,19 +42,20 @@ class Storage:
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        if not self.is_open:
-            raise ValueError(
-                f"The ledger {self.path.name!r} must be open. Got a closed one instead. "
-                "Open it again with Ledger(path)."
-            )
-        if self._process != os.getpid():
-            # Neither used nor closed, also not by the garbage collector: after a fork both could
-            # damage the file.
+        if self.is_open and self._process != os.getpid():
+            # After a fork a connection must be neither used nor closed, not by the garbage
+            # collector either: it would act on locks that are the parent's.
             _INHERITED.append(self._connection)
             self._attach()
-        with self._lock, clear_errors(self.path), self._connection:
-            self._connection.execute(begin)
-            yield self._connection
+        with self._lock, clear_errors(self.path):
+            if not self.is_open:
+                raise ValueError(
+                    f"The ledger {self.path.name!r} must be open. Got a closed one instead. "
+                    "Open it again with Ledger(path)."
+                )
+            with self._connection as connection:
+                connection.execute(begin)
+                yield connection
 
     def append(self, entries: Sequence[tuple[str | None, ...]]) -> pd.RangeIndex:
         """Write entries as events, all or none, and return their numbers."""
@@ -70,9 +71,7 @@ class Storage:
             target = _last_of(connection, actor) if event is None else _check(connection, event)
             return int(connection.execute(_UNDO, (_now(), actor, target)).lastrowid or 0)
 
-    def read(
-        self, columns: Sequence[str] = _COLUMNS, *, newest: int | None = None
-    ) -> pd.DataFrame:
+    def read(self, columns: Sequence[str] = _COLUMNS, *, newest: int | None = None) -> pd.DataFrame:
         """Return all events or the newest few, values as JSON text, with the `subject` of each."""
         names = ["event", *columns]
         query = f"SELECT {', '.join(names)} FROM event ORDER BY event DESC LIMIT ?"

@@ -39,14 +39,14 @@ def pixels(cell: Any) -> Array:
 
 
 def jitter_image(cell: Any, rng: np.random.Generator) -> Array:
-    """Move an image by up to 1/64 of its side, change its light by up to 5 %, add 2 % noise."""
+    """Move an image by up to 1/128 of its side, change its light by up to 5 %, add 2 % noise."""
     from scipy.ndimage import shift
 
     image = pixels(cell)
     low, high = _range(image)
     sides = np.array(image.shape[:2])
     move = np.zeros(image.ndim)
-    move[:2] = rng.uniform(-1, 1, 2) * sides / 64
+    move[:2] = rng.uniform(-1, 1, 2) * sides / 128
     moved = shift(image.astype(float), move, order=1, mode="nearest")
     noise = rng.normal(scale=0.02 * (high - low), size=image.shape)
     return _like(moved * rng.uniform(0.95, 1.05) + noise, image)

@@ -53,7 +53,7 @@ def plant_duplicates(
         Copies, as a share of the rows, 0 to 1. A row is copied once at most.
     kind : str or sequence of str, default="exact"
         "exact", "jittered" or "paraphrase" (texts); several are used in equal
-        parts. Jittered images are moved by up to 1/64 of their side, up to 5 %
+        parts. Jittered images are moved by up to 1/128 of their side, up to 5 %
         lighter or darker and 2 % noisy; jittered texts are typed again with
         slips; jittered numbers get 1 % of the column's standard deviation as
         noise. Paraphrases have synonyms, fewer fillers and reordered sentences.
