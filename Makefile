@@ -52,17 +52,17 @@ clean:  ## remove what was made; .venv stays (rm -r .venv removes it)
 	find toolkit widgets tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 $(PY):
-	@test -n "$(PYTHON)" || { echo "curalab needs Python 3.11, 3.12 or 3.13, and there is none on\
+	@test -n "$(PYTHON)" || { echo "curalab needs Python 3.11, 3.12 or 3.13, and there is none on \
 	PATH. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Making $(VENV) with $(PYTHON) ($$($(PYTHON) --version))."
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here\
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here \
 	(on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 
-# The first line is a probe: one small package, no retries. Then torch, alone and without what it
+# The first line is a probe: two small packages, no retries. Then torch, alone and without what it
 # needs (TORCH_INDEX may not hold that); whatever asks for torch later finds it there.
 $(VENV)/.stamp-%-$(SUM): | $(PY)
 	@probe=$$(mktemp -d); trap 'rm -rf "$$probe"' EXIT; \
-	$(PIP) download --quiet --no-deps --retries 0 --timeout 5 --dest "$$probe" -c constraints.txt tqdm \
+	$(PIP) download --quiet --no-deps --retries 0 --timeout 5 --dest "$$probe" cleanlab hatchling \
 	|| { printf '%s\n' 'pip cannot fetch packages: is there a network? The first installation needs' \
 	'one, or a folder with all the wheels, those of hatchling and editables too:' \
 	'    PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels make $(MAKECMDGOALS)' >&2; exit 1; }
@@ -72,7 +72,8 @@ $(VENV)/.stamp-%-$(SUM): | $(PY)
 	@test -n "$(TORCH_INDEX)" || test "$$(uname -s)" != Linux || $(PIP) --quiet show torch 2>/dev/null \
 	|| printf '%s\n' "If pip's index offers torch's CUDA build only, it is 2 to 3 GB more. Without it:" \
 	'    make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu'
-	$(PIP) install $(QUIET) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(PIP) install $(QUIET) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
+		-c constraints.txt --no-deps torch
 	$(PIP) install $(QUIET) -c constraints.txt -e '.[$*]'
 	@rm -f $(VENV)/.stamp-*
 	@touch $@ $(WIDGETS)

@@ -42,14 +42,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Where CI=true, a browser or notebook test that is skipped has failed."""
     report = yield
-    must_run = any(item.get_closest_marker(name) for name in MUST_RUN)
-    if IN_CI and must_run and report.skipped and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} must run where CI=true. {reason}"
+    if any(item.get_closest_marker(name) for name in MUST_RUN) and not hasattr(report, "wasxfail"):
+        _fail_if_skipped(report)
     return report
 
 
@@ -57,10 +54,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     """The same for a whole file of browser or notebook tests that skips itself."""
     report = yield
-    names = (collector.path.name, collector.path.parent.name)
-    must_run = any(word in name for word in MUST_RUN for name in names)
-    if IN_CI and must_run and report.outcome == "skipped":
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        report.outcome = "failed"
-        report.longrepr = f"{collector.nodeid} must run where CI=true. {reason}"
+    if any(name in f"{collector.path.parent.name}/{collector.path.name}" for name in MUST_RUN):
+        _fail_if_skipped(report)
     return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if IN_CI and report.skipped:
+        *_, reason = report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Where CI=true this must run. {reason}"

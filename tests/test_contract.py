@@ -3,10 +3,11 @@
 import json
 import logging
 
-import curalab as cl
 import numpy as np
 import pandas as pd
 import pytest
+
+import curalab as cl
 from curalab.pool import find_stage, stages
 
 N = 48

@@ -1,7 +1,8 @@
-import curalab as cl
 import numpy as np
 import pandas as pd
 import pytest
+
+import curalab as cl
 from curalab.documents import card
 
 

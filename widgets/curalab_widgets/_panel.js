@@ -25,7 +25,7 @@ function render({ model, el }) {
       if (!root.contains(target) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (target.closest("input, textarea, select, [contenteditable=true]")) return;
       const name = key.length === 1 ? key.toLowerCase() : key;
-      if (!model.get("keys").includes(name)) return;
+      if (!model.get("wanted").includes(name)) return;
       event.preventDefault();
       event.stopImmediatePropagation();
       if (!event.repeat) model.send({ key: name });
@@ -33,9 +33,11 @@ function render({ model, el }) {
     root.addEventListener("click", (event) => {
       const picked = event.target.closest("[data-pick]");
       if (picked) model.send({ pick: picked.dataset.pick });
-      // Wherever one clicks, the keys work afterwards.
-      if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
     }, { signal });
+    // Wherever in the panel one clicks, its keys work afterwards; plots keep the focus away.
+    root.addEventListener("pointerdown", () => {
+      if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
+    }, { capture: true, signal });
   }
 
   (function find() {

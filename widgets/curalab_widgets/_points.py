@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, IntArray, check_choice
+from curalab._check import FloatArray, IntArray, check_choice
 
 __all__ = ["ENGINES", "Paint", "PointView", "paint", "point_view", "raster"]
 
@@ -132,16 +132,18 @@ def raster(xy: FloatArray, colored: Paint, *, side: int = _SIDE) -> bytes:
     """Draw points into a square picture without a browser; return it as PNG."""
     from PIL import Image
 
-    pixels = np.zeros((side, side, 4), dtype=np.uint8)
-    colors = np.array([[*_rgb(c), 255] for c in colored.colors], dtype=np.uint8)[colored.codes]
-    at = np.round((_framed(xy) * (1, -1) + 1) / 2 * (side - 1)).astype(int)
-    reach = _size(len(xy)) / 2
-    steps = range(-int(reach), int(reach) + 1)
-    for dx, dy in ((dx, dy) for dx in steps for dy in steps if dx * dx + dy * dy <= reach**2):
-        x, y = np.clip(at + (dx, dy), 0, side - 1).T
-        pixels[y, x] = colors
+    reach = _size(len(xy)) // 2
+    width = side + 2 * reach
+    colors = np.array([[*_rgb(c), 255] for c in colored.colors], dtype=np.uint8)
+    each = colors.view(np.uint32)[colored.codes, 0]
+    x, y = np.round((_framed(xy).T * [[1], [-1]] + 1) / 2 * (side - 1)).astype(np.intp) + reach
+    pixels = np.zeros(width * width, dtype=np.uint32)
+    steps = range(-reach, reach + 1)
+    for shift in (dy * width + dx for dx in steps for dy in steps if dx**2 + dy**2 <= reach**2):
+        pixels[y * width + x + shift] = each
+    picture = Image.fromarray(pixels.view(np.uint8).reshape(width, width, 4))
     made = io.BytesIO()
-    Image.fromarray(pixels).save(made, "PNG", optimize=True)
+    picture.save(made, "PNG")
     return made.getvalue()
 
 
@@ -182,16 +184,17 @@ class _ScatterView:
     ) -> None:
         import jscatter
 
-        framed = _framed(xy)
-        size = _size(len(xy))
-        self._scatter = jscatter.Scatter(
-            x=framed[:, 0],
-            y=framed[:, 1],
+        # Made with two corners and given its points below: the histograms that Scatter computes for
+        # its own tooltips take longer than all the rest.
+        scatter = jscatter.Scatter(
+            x=[-1, 1],
+            y=[-1, 1],
             x_scale=(-1, 1),
             y_scale=(-1, 1),
             height=_SIDE,
-            size=size,
+            size=_size(len(xy)),
             opacity=0.8,
+            opacity_by=None,
             opacity_unselected=0.15,
             axes=False,
             background_color="#ffffff00",
@@ -200,9 +203,11 @@ class _ScatterView:
             mouse_mode="lasso",
             options={"pointSizeSelected": 2, "pointOutlineWidth": 1},
         )
-        self.recolor(colored)
-        self.widget = self._scatter.show(buttons=[])
+        self._scatter = scatter
+        self.widget = scatter.show(buttons=[])
         self.widget.layout.width = f"{_SIDE}px"
+        self._xy = _framed(xy)
+        self.recolor(colored)
         self._report = on_select
         self.widget.observe(self._selected, "selection")
         self.widget.observe(lambda change: on_hover(change["new"]), "hovering")
@@ -212,12 +217,17 @@ class _ScatterView:
 
     def select(self, points: IntArray) -> None:
         self.widget.unobserve(self._selected, "selection")
-        self._scatter.selection(points)
+        self.widget.selection = points.astype(np.uint32)
         self.widget.observe(self._selected, "selection")
 
     def recolor(self, colored: Paint) -> None:
-        codes = pd.Categorical.from_codes(colored.codes, categories=range(len(colored.colors)))
-        self._scatter.color(by=codes, map=colored.colors)
+        no_size = np.zeros(len(self._xy), dtype=np.float32)
+        self.widget.color_scale = "categorical"
+        self.widget.color_domain = {}
+        rgba = [[*(band / 255 for band in _rgb(color)), 1.0] for color in colored.colors]
+        self.widget.color = self.widget.color_selected = rgba
+        self.widget.color_by = "valueA"
+        self.widget.points = np.column_stack([self._xy, colored.codes.astype(np.float32), no_size])
 
     def use(self, tool: str) -> None:
         self._scatter.mouse("panZoom" if tool == "move" else "lasso")
@@ -265,7 +275,9 @@ class _PlotlyView:
         )
         self._points = self.widget.data[0]
         self.recolor(colored)
-        self._points.on_selection(lambda _, points, __: on_select(self._numbers(points)))
+        self._wanted: IntArray | None = None
+        self._report = on_select
+        self._points.on_selection(self._selected)
         self._points.on_deselect(lambda _, __: on_select(np.array([], dtype=np.intp)))
         self._points.on_hover(lambda _, points, __: on_hover(int(self._numbers(points)[0])))
         self._points.on_unhover(lambda _, __, ___: on_hover(None))
@@ -273,10 +285,19 @@ class _PlotlyView:
     def _numbers(self, points: Any) -> IntArray:
         return np.asarray(self._points.customdata, dtype=np.intp)[list(points.point_inds)]
 
+    def _selected(self, _: Any, points: Any, selector: Any) -> None:
+        if selector is None:  # nobody drew: an outline went, and took the highlight with it
+            self._points.selectedpoints = self._wanted
+        else:
+            self._report(self._numbers(points))
+
     def select(self, points: IntArray) -> None:
-        with self.widget.batch_update():
-            self._points.selectedpoints = points if len(points) else None
-            self.widget.layout.selections = ()
+        self._wanted = points if len(points) else None
+        # The browser does not say that a lasso left its outline here, and emptying what is empty
+        # sends nothing: so another outline replaces it first.
+        self.widget.layout.selections = [{"type": "rect", "x0": 9, "x1": 9, "y0": 9, "y1": 9}]
+        self.widget.layout.selections = ()
+        self._points.selectedpoints = self._wanted
 
     def recolor(self, colored: Paint) -> None:
         edges = np.linspace(0, 1, len(colored.colors) + 1)
@@ -314,7 +335,3 @@ def point_view(
     check_choice("engine", engine, ENGINES)
     return ENGINES[engine](xy, colored, on_select, on_hover)
 
-
-def rgba(color: str) -> AnyArray:
-    """Return a color as four numbers from 0 to 1."""
-    return np.array([*(band / 255 for band in _rgb(color)), 1.0])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab._check import complain
+from curalab._check import complain, first_few
 from curalab.items._table import kind_of
 
 Finding = tuple[object, object, str]
@@ -42,12 +42,12 @@ def check_items(items: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> import curalab as cl, pandas as pd
     >>> cl.check_items(pd.DataFrame({"text": ["a good one", " "], "year": [2020, 2020]}))
-         id column                       problem
-    0     1   text                    empty text
+         id column                        problem
+    0     1   text                     empty text
     1  None   year  constant: every value is 2020
     """
     if not isinstance(items, pd.DataFrame):
-        raise TypeError(complain("items", "a DataFrame", type(items).__name__))
+        raise TypeError(complain("items", "a DataFrame", what=type(items).__name__))
     found = list(_odd_ids(items.index))
     for at, column in enumerate(items.columns):
         found += [(id, column, problem) for id, problem in _odd_cells(items.iloc[:, at])]
@@ -72,7 +72,9 @@ def _odd_cells(cells: pd.Series[Any]) -> Iterator[tuple[object, str]]:
         return
     kinds = _kinds(present)
     main = str(kinds.mode().iloc[0])
-    if main in ("image", "audio") or (main == "text" and _is_prose(present)):
+    if main in ("image", "audio") or (
+        main == "text" and _is_prose(present[(kinds == main).to_numpy()])
+    ):
         yield from ((id, f"missing {main}") for id in cells.index[cells.isna()])
     elif len(present) < len(cells):
         yield None, f"{len(cells) - len(present):,} of {len(cells):,} values are missing"
@@ -87,9 +89,10 @@ def _kinds(present: pd.Series[Any]) -> pd.Series[str]:
     return pd.Series([kind_of(cell) for cell in present], index=present.index)
 
 
-def _is_prose(present: pd.Series[Any]) -> bool:
+def _is_prose(texts: pd.Series[Any]) -> bool:
     """Whether most values hold more than one word, as a text does and a class name does not."""
-    return bool(np.mean([len(str(cell).split()) > 1 for cell in present]) > 0.5)
+    words = [len(text.split()) for text in texts if text.strip()]
+    return 2 * sum(n > 1 for n in words) > len(words)
 
 
 def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]:
@@ -101,7 +104,7 @@ def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]
     if same.dtype.kind == "f":
         yield from ((id, "infinite number") for id in same.index[np.isinf(same.to_numpy())])
     if main in ("text", "number") and len(same) > 1 and same.nunique() == 1:
-        yield None, f"constant: every value is {same.iloc[0]!r}"
+        yield None, f"constant: every value is {first_few(same.iloc[:1])}"
 
 
 def _unreadable(cells: pd.Series[Any], kind: str) -> Iterator[tuple[object, str]]:

@@ -72,7 +72,7 @@ def _placed(ids: pd.Index, result: Tabular | pd.DataFrame, number: int) -> pd.Da
     """Return the frame of a result with one row for each of `ids`."""
     if not hasattr(result, "to_frame") and not isinstance(result, pd.DataFrame):
         raise TypeError(
-            complain("results", "stage results, DataFrames or Series", type(result).__name__)
+            complain("results", "stage results, DataFrames or Series", what=type(result).__name__)
         )
     frame = result if isinstance(result, pd.DataFrame) else result.to_frame()
     if are_invented(frame.index):
@@ -91,7 +91,7 @@ def _placed(ids: pd.Index, result: Tabular | pd.DataFrame, number: int) -> pd.Da
 def _prefixes(prefix: str | Sequence[str] | None, n: int) -> list[str]:
     if prefix is None or isinstance(prefix, str):
         return [prefix or ""] * n
-    if len(prefix) != n or not all(isinstance(put, str) for put in prefix):
+    if not isinstance(prefix, Sequence) or [type(put) for put in prefix] != [str] * n:
         raise ValueError(complain("prefix", f"a string or {n} strings, one a result", prefix))
     return list(prefix)
 

@@ -6,21 +6,19 @@ import difflib
 import io
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from curalab._check import complain, first_few
-from curalab.items._table import AUDIO, IMAGES, check_column, check_table
+from curalab.items._table import AUDIO, IMAGES, check_column, check_distinct, check_table
 
 _log = logging.getLogger(__name__)
 
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+_SEPARATOR = {".csv": ",", ".tsv": "\t"}
 _FILES = {"image": IMAGES, "audio": AUDIO}
-
-
-# ---- loading -------------------------------------------------------------------------------------
 
 
 def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
@@ -86,9 +84,13 @@ def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
 def _not_a_source(source: object) -> str:
     rule = "a path, a DataFrame, an Arrow table or a Hugging Face Dataset"
     hint = ""
-    if isinstance(source, dict) and all(hasattr(part, "to_pandas") for part in source.values()):
+    if (
+        source
+        and isinstance(source, dict)
+        and all(hasattr(s, "to_pandas") for s in source.values())
+    ):
         hint = f"Pass one of its splits: {first_few(source)}."
-    return complain("source", rule, type(source).__name__, hint)
+    return complain("source", rule, what=type(source).__name__, hint=hint)
 
 
 def _existing(path: Path) -> Path:
@@ -99,22 +101,24 @@ def _existing(path: Path) -> Path:
     hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else ""
     if not path.parent.is_dir():
         hint = f"There is no folder {str(path.parent)!r}."
-    raise FileNotFoundError(complain("source", "a file or folder that exists", str(path), hint))
+    rule = "a file or folder that exists"
+    raise FileNotFoundError(complain("source", rule, what=repr(str(path)), hint=hint))
 
 
 def _with_ids(table: pd.DataFrame, id: str | None) -> pd.DataFrame:
-    if id is not None and id != table.index.name:
-        check_column(table, id, name="id")
-        if table[id].hasnans:
-            rows = np.flatnonzero(table[id].isna())
-            got = f"{len(rows):,} rows without one (rows {first_few(rows)})"
-            raise ValueError(complain("id", "a column that is present in every row", got))
-        if table[id].duplicated().any():
-            twice = table.loc[table[id].duplicated(), id].unique()
-            got = f"ids that occur twice in {id!r}: {first_few(twice)}"
-            raise ValueError(complain("id", "a column of distinct ids", got))
-        table = table.set_index(id)
-    return check_table("source", table)
+    check_distinct("source", table.columns)
+    if id is None or id == table.index.name:
+        return check_table("source", table)
+    check_column(table, id, name="id")
+    ids = table[id]
+    if ids.hasnans:
+        rows = np.flatnonzero(ids.isna())
+        got = f"none in {len(rows):,} of {len(ids):,} rows (row {first_few(rows)}) of {id!r}"
+        raise ValueError(complain("id", "a column with a value in every row", what=got))
+    if ids.duplicated().any():
+        got = f"{first_few(ids[ids.duplicated()].unique())} more than once in {id!r}"
+        raise ValueError(complain("id", "a column of distinct ids", what=got))
+    return check_table("source", table.set_index(id))
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -125,28 +129,22 @@ def _read_file(path: Path, id: str | None) -> pd.DataFrame:
     if suffix not in _TABLES:
         rule = f"a folder or a file ending in {', '.join(_TABLES)}"
         hint = "Read it with pandas and pass the DataFrame."
-        raise ValueError(complain("source", rule, str(path), hint))
+        raise ValueError(complain("source", rule, what=repr(str(path)), hint=hint))
     try:
         if suffix == ".parquet":
             return _open_images(pd.read_parquet(path))
         if suffix in (".jsonl", ".ndjson"):
-            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-        table = pd.read_csv(
-            path,
-            sep="\t" if suffix == ".tsv" else ",",
-            low_memory=False,
-            dtype=None if id is None else {id: str},
-        )
+            return pd.read_json(path, lines=True, dtype=False)
+        as_text = None if id is None else {id: str}
+        table = pd.read_csv(path, sep=_SEPARATOR[suffix], low_memory=False, dtype=as_text)
     except UnicodeDecodeError as error:
         raise ValueError(_not_utf8(path)) from error
-    except pd.errors.EmptyDataError as error:
-        got = f"the empty file {str(path)!r}"
-        raise ValueError(complain("source", "a table with at least one row", got)) from error
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
     except ValueError as error:  # pandas' and Arrow's own errors are ValueErrors
-        raise ValueError(
-            f"The 'source' parameter must be a {suffix[1:]} file that can be read. "
-            f"Got {str(path)!r} instead, where reading failed: {str(error).strip()}"
-        ) from error
+        rule = f"a {suffix[1:]} file that can be read"
+        hint = f"Reading failed: {str(error).strip()}"
+        raise ValueError(complain("source", rule, what=repr(str(path)), hint=hint)) from error
     return _numbered(table, id)
 
 
@@ -161,21 +159,20 @@ def _numbered(table: pd.DataFrame, id: str | None) -> pd.DataFrame:
 
 def _not_utf8(path: Path) -> str:
     data = path.read_bytes()
+    encoding, hint = "cp1252", "If it comes from a Western Windows program"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding, hint = "utf-16", "It looks like UTF-16"
-    else:
-        encoding, hint = "cp1252", "If it comes from a Western Windows program"
+    got = "other text"
     try:
         data.decode("utf-8")
-        got = "bytes that are not"
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"byte 0x{data[error.start]:02x} at position {error.start:,}, line {line:,}"
-    way = f"cl.load_items(pd.read_csv({str(path)!r}, encoding={encoding!r}))"
-    return (
-        f"The 'source' parameter must be a file of UTF-8 text. Got {got}, in {str(path)!r} "
-        f"instead. {hint}, read it with {way}"
-    )
+    how = {".csv": "", ".tsv": ", sep='\\t'"}.get(path.suffix.lower(), ", lines=True")
+    reader = "read_json" if "lines" in how else "read_csv"
+    way = f"cl.load_items(pd.{reader}({str(path)!r}{how}, encoding={encoding!r}))"
+    got = f"{got}, in {str(path)!r}"
+    return complain("source", "a file of UTF-8 text", what=got, hint=f"{hint}, read it with {way}")
 
 
 def _read_folder(path: Path, id: str | None) -> pd.DataFrame:
@@ -188,32 +185,28 @@ def _read_folder(path: Path, id: str | None) -> pd.DataFrame:
     found = {kind: [n for n in names if n.suffix.lower() in ends] for kind, ends in _FILES.items()}
     kinds = [kind for kind, files in found.items() if files]
     if len(kinds) != 1:
-        got = f"{len(names):,} files, none of them either" if not kinds else "both"
-        told = f"{str(path)!r}, which holds {got}"
-        raise ValueError(complain("source", "a folder of images or a folder of wav files", told))
+        got = "both" if kinds else f"neither among {len(names):,} files"
+        rule = "a folder of images or a folder of wav files"
+        raise ValueError(complain("source", rule, what=f"{got} in {str(path)!r}"))
     kind = kinds[0]
     files = sorted(found[kind], key=lambda n: n.as_posix())
     if len(files) < len(names):
         other = next(n for n in names if n not in set(files))
-        _log.warning(
-            "Left out %d files in %s that are not %s, such as %s.",
-            len(names) - len(files),
-            path,
-            kind,
-            other,
-        )
+        left = f"{len(names) - len(files):,} of {len(names):,}"
+        _log.warning("Left out %s files in %s that are not %s files: %s …", left, path, kind, other)
     ids = pd.Index([n.as_posix() for n in files], name="id")
     items = pd.DataFrame({kind: [str(path / n) for n in files]}, index=ids)
     labels = [n.parts[0] if len(n.parts) > 1 else None for n in files]
-    return (
-        items
-        if all(label is None for label in labels)
-        else items.assign(label=pd.Series(labels, index=ids))
-    )
+    if any(labels):
+        items["label"] = pd.Series(labels, index=ids)
+    return items
 
 
 def _from_arrow(source: Any) -> pd.DataFrame:
-    table = _open_images(cast(pd.DataFrame, source.to_pandas()))
+    table = source.to_pandas()
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(_not_a_source(source))
+    table = _open_images(table)
     for column, feature in (getattr(source, "features", None) or {}).items():
         if names := getattr(feature, "names", None):
             table[column] = table[column].map(dict(enumerate(names)))
@@ -222,13 +215,9 @@ def _from_arrow(source: Any) -> pd.DataFrame:
 
 def _open_images(table: pd.DataFrame) -> pd.DataFrame:
     """Open the images that a Hugging Face table stores as {"bytes": …, "path": …}."""
-    for column in table.columns:
-        if pd.api.types.is_object_dtype(table[column]) and any(
-            _is_stored(cell) for cell in table[column]
-        ):
-            table[column] = pd.Series(
-                [_opened(cell) for cell in table[column]], index=table.index, dtype=object
-            )
+    for column, cells in table.items():
+        if pd.api.types.is_object_dtype(cells) and any(map(_is_stored, cells)):
+            table[column] = pd.Series(map(_opened, cells), index=table.index, dtype=object)
     return table
 
 

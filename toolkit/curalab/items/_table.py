@@ -16,17 +16,20 @@ AUDIO = (".wav",)
 def check_table(name: str, value: object) -> pd.DataFrame:
     """Return `value` if it is a DataFrame with rows, distinct columns and distinct ids."""
     if not isinstance(value, pd.DataFrame):
-        raise TypeError(complain(name, "a DataFrame", type(value).__name__))
+        raise TypeError(complain(name, "a DataFrame", what=type(value).__name__))
     if not len(value):
-        raise ValueError(f"The {name!r} parameter must be a table with rows. Got 0 rows instead.")
-    if not value.columns.is_unique:
-        twice = value.columns[value.columns.duplicated()].unique()
-        raise ValueError(
-            f"The {name!r} parameter must be a table with distinct columns. "
-            f"Got {first_few(twice)} more than once instead."
-        )
+        raise ValueError(complain(name, "a table with rows", what="0 rows"))
+    check_distinct(name, value.columns)
     check_ids(value.index)
     return value
+
+
+def check_distinct(name: str, columns: pd.Index) -> None:
+    """Raise if a column name occurs twice."""
+    if not columns.is_unique:
+        twice = first_few(columns[columns.duplicated()].unique())
+        rule = "a table with distinct columns"
+        raise ValueError(complain(name, rule, what=f"{twice} more than once"))
 
 
 def check_column(items: pd.DataFrame, column: object, *, name: str = "column") -> None:

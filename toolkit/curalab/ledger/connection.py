@@ -65,9 +65,7 @@ def clear_errors(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise _not_whole(path, code) from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            hint = "A ledger there can be read; copy it to another folder to add decisions."
-            rule = "a file that can be written, in a folder that can be"
-            raise PermissionError(complain("path", rule, str(path), hint)) from error
+            raise _not_writable(path) from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise TimeoutError(
                 f"The ledger {path.name!r} must be free for writing within {_PATIENCE:g} seconds. "
@@ -84,11 +82,18 @@ def _code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
+def _not_writable(path: Path) -> PermissionError:
+    rule = "a file that can be written, in a folder that can be"
+    hint = "A closed ledger there can be read; copy it to another folder to add decisions."
+    return PermissionError(complain("path", rule, hint=hint, what=repr(str(path))))
+
+
 def _not_whole(path: Path, code: int) -> ValueError:
     if code == sqlite3.SQLITE_NOTADB:
         return _not_a_ledger(path)
     hint = "Nothing was changed: put a copy of the file back."
-    return ValueError(complain("path", "a whole ledger", f"{path.name}, damaged or cut", hint))
+    what = f"{path.name!r}, which is damaged or cut,"
+    return ValueError(complain("path", "a whole ledger", hint=hint, what=what))
 
 
 def _not_a_ledger(path: Path) -> ValueError:
@@ -98,9 +103,9 @@ def _not_a_ledger(path: Path) -> ValueError:
 
 def _check_place(path: Path) -> None:
     if path.is_dir():
-        raise ValueError(complain("path", "a file", str(path), "It is a folder."))
+        raise ValueError(complain("path", "a file", what=f"the folder {str(path)!r}"))
     if not path.parent.is_dir():
-        raise ValueError(complain("path", "in a folder that is there", str(path)))
+        raise ValueError(complain("path", "in a folder that is there", what=repr(str(path))))
     if path.is_file() and path.stat().st_size == 0 and _has_wal(path):
         # SQLite would take the file for a new one and delete the decisions beside it.
         raise _not_whole(path, sqlite3.SQLITE_CORRUPT)
@@ -152,8 +157,8 @@ def _check_header(connection: sqlite3.Connection, path: Path) -> None:
     version = _pragma(connection, "user_version")
     if version != _VERSION:
         hint = "A newer curalab wrote it and nothing was changed: pip install --upgrade curalab."
-        got = f"{path.name} of version {version}"
-        raise ValueError(complain("path", f"a ledger of version {_VERSION}", got, hint))
+        what = f"{path.name!r} of version {version}"
+        raise ValueError(complain("path", f"a ledger of version {_VERSION}", hint=hint, what=what))
     # SQLite notices a file that lacks whole pages, not one that lacks the end of its last page.
     connection.execute("BEGIN")
     size = int(_pragma(connection, "page_count")) * int(_pragma(connection, "page_size"))

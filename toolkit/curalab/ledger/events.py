@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab._check import check_choice, complain
+from curalab._check import check_choice, complain, first_few
 
 __all__ = ["ACTIONS", "ENTRIES", "check_entries", "check_entry", "check_text", "decode", "encode"]
 
@@ -58,8 +58,8 @@ def check_entries(frame: pd.DataFrame) -> list[tuple[str | None, ...]]:
     lacking = [name for name in ("row_id", "action", "actor") if name not in names]
     if lacking or not set(names) <= set(ENTRIES) or not frame.columns.is_unique:
         rule = f"a table of row_id, action, actor and other columns among {', '.join(ENTRIES)}"
-        got = f"no {', '.join(lacking)}" if lacking else f"the columns {', '.join(map(str, names))}"
-        raise ValueError(complain("frame", rule, got))
+        what = f"no {', '.join(lacking)}" if lacking else f"the columns {first_few(names, 20)}"
+        raise ValueError(complain("frame", rule, what=what))
     entries = []
     for row, cells in enumerate(zip(*(frame[name].tolist() for name in names), strict=True)):
         try:

@@ -114,8 +114,11 @@ with tempfile.TemporaryDirectory() as folder, Ledger(folder + "/recipe.ledger") 
 
 def recipe_source(decisions: pd.DataFrame) -> str:
     """Return Python that records `decisions` anew and applies them to `items`."""
-    used = [name for name in ENTRIES if decisions[name].notna().any()]
-    columns = [name for name in ENTRIES if name in {"row_id", "action", "actor", *used}]
+    columns = [
+        name
+        for name in ENTRIES
+        if name in ("row_id", "action", "actor") or any(v is not None for v in decisions[name])
+    ]
     cells = zip(*(decisions[name] for name in columns), strict=True)
     heads = zip(decisions.index, decisions["time"], strict=True)
     lines = [

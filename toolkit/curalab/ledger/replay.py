@@ -59,9 +59,8 @@ def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     table = items.copy(deep=False)
     for field, relabels in decisions[decisions["action"] == "relabel"].groupby("field", sort=False):
         if field not in table.columns:
-            raise ValueError(
-                complain("items", f"a table with the column {field!r}", list(table.columns))
-            )
+            what = f"the columns {first_few(table.columns, 20)}"
+            raise ValueError(complain("items", f"a table with the column {field!r}", what=what))
         table[field] = _relabel(table[field], relabels)
     final = dict(list(in_force(decisions).groupby("action")))
     if "weight" in final:
@@ -81,11 +80,10 @@ def _rows(ids: pd.Index, texts: pd.Series[Any]) -> IntArray:
     wanted = pd.Index(decode(distinct), dtype=object)
     found = ids.astype(object).get_indexer(wanted)
     if (found < 0).any():
-        raise ValueError(
-            "The 'items' parameter must be a table with every row that the ledger decides on. Got "
-            f"none for the ids {first_few(wanted[found < 0])} instead. Apply the ledger to the "
-            "source table, not to one that it was already applied to."
-        )
+        rule = "a table with every row that the ledger decides on"
+        what = f"none for the ids {first_few(wanted[found < 0])}"
+        hint = "Apply the ledger to the source table, not to one it was already applied to."
+        raise ValueError(complain("items", rule, what=what, hint=hint))
     return np.asarray(found, dtype=np.intp)[codes]
 
 

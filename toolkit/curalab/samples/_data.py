@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib.util
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +123,7 @@ def docstrings() -> pd.DataFrame:
     Notes
     -----
     Read from the installed source with `ast`, without importing it; tests are
-    left out. Takes about three seconds.
+    left out. Takes about two seconds.
 
     Examples
     --------
@@ -137,10 +139,23 @@ def docstrings() -> pd.DataFrame:
             raise ImportError(f"The source of {package!r} must be installed to read it.")
         for subpackage in subpackages.split():
             label = f"{package}.{subpackage}"
-            for name, text in _read(Path(spec.origin).parent, label):
-                rows.setdefault(name, (text, label))
+            with _no_collecting():
+                for name, text in _read(Path(spec.origin).parent, label):
+                    rows.setdefault(name, (text, label))
     ids = pd.Index(list(rows), name="id")
     return pd.DataFrame(list(rows.values()), columns=["text", "label"], index=ids)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Pause garbage collection, which finds no cycles in syntax trees and triples the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _read(root: Path, label: str) -> Iterator[tuple[str, str]]:

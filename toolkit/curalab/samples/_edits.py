@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,8 @@ def foreign_image(cell: Any, rng: np.random.Generator) -> Array:
 
 def _photograph(image: Array, rng: np.random.Generator) -> Array:
     from PIL import Image
-    from sklearn.datasets import load_sample_image
 
-    photo = load_sample_image(["china.jpg", "flower.jpg"][rng.integers(2)])
+    photo = _photos()[rng.integers(2)]
     side = int(rng.integers(60, 300))
     top, left = rng.integers(photo.shape[0] - side), rng.integers(photo.shape[1] - side)
     piece = Image.fromarray(photo[top : top + side, left : left + side])
@@ -85,6 +85,13 @@ def _photograph(image: Array, rng: np.random.Generator) -> Array:
         small = small.transpose(1, 2, 0)
     light = (small - small.mean()) / max(small.std(), 1e-6)
     return _like(light * image.std() + image.mean(), image)
+
+
+@cache
+def _photos() -> list[Array]:
+    from sklearn.datasets import load_sample_images
+
+    return list(load_sample_images().images)
 
 
 def _tiles(image: Array, rng: np.random.Generator) -> Array:

@@ -116,12 +116,12 @@ def plant_label_errors(
 
 def _refuse_unused(kind: str, matrix: object, embedding: object) -> None:
     if matrix is not None and kind != "class_conditional":
-        raise ValueError(complain("matrix", f"None when kind is {kind!r}", "a matrix"))
+        raise ValueError(complain("matrix", f"None when kind is {kind!r}", what="a matrix"))
     if embedding is not None and kind != "feature_dependent":
-        raise ValueError(complain("embedding", f"None when kind is {kind!r}", "an embedding"))
+        raise ValueError(complain("embedding", f"None when kind is {kind!r}", what="an embedding"))
     if embedding is None and kind == "feature_dependent":
         rule = "an Embedding or an array of shape (n, d) when kind is 'feature_dependent'"
-        raise ValueError(complain("embedding", rule, None))
+        raise ValueError(complain("embedding", rule))
 
 
 def _draw(odds: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
@@ -129,12 +129,12 @@ def _draw(odds: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
     weight = odds.sum(axis=1)
     able = int((weight > 0).sum())
     if n > able:
-        raise ValueError(complain("share", f"at most {able:,} rows here", f"{n:,} rows"))
+        raise ValueError(complain("share", f"at most {able:,} rows here", what=f"{n:,} rows"))
     wrong = np.full(len(odds), -1)
     if n:
         rows = rng.choice(len(odds), n, replace=False, p=weight / weight.sum())
         reached = odds[rows].cumsum(axis=1)
-        wrong[rows] = (reached < rng.random((n, 1)) * reached[:, -1:]).sum(axis=1)
+        wrong[rows] = (reached <= rng.random((n, 1)) * reached[:, -1:]).sum(axis=1)
     return wrong
 
 
@@ -146,14 +146,14 @@ def _transitions(matrix: pd.DataFrame | FloatArray | None, classes: Any) -> Floa
         for names in (matrix.index, matrix.columns):
             if set(names) != set(classes):
                 rule = f"named for the classes {first_few(classes)}"
-                raise ValueError(complain("matrix", rule, list(names)))
+                raise ValueError(complain("matrix", rule, what=first_few(names)))
         matrix = matrix.loc[list(classes), list(classes)].to_numpy()
     table = np.asarray(matrix, dtype=float)
     if table.shape != (n, n):
-        raise ValueError(complain("matrix", f"of shape ({n}, {n})", f"shape {table.shape}"))
+        raise ValueError(complain("matrix", f"of shape ({n}, {n})", what=f"shape {table.shape}"))
     if not (table >= 0).all() or not np.allclose(table.sum(axis=1), 1):
         rule = "of rows that are 0 or more and sum to 1"
-        raise ValueError(complain("matrix", rule, f"sums {first_few(table.sum(axis=1))}"))
+        raise ValueError(complain("matrix", rule, what=f"sums {first_few(table.sum(axis=1))}"))
     return table
 
 
@@ -175,8 +175,8 @@ def _margin_odds(vectors: FloatArray, codes: IntArray, n_classes: int) -> FloatA
     folds = min(5, int(np.bincount(codes[has]).min()))
     if folds < 2:
         rule = "of two rows or more in every class when kind is 'feature_dependent'"
-        raise ValueError(complain("column", rule, "a class of one row"))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        raise ValueError(complain("column", rule, what="a class of one row"))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     split = StratifiedKFold(folds, shuffle=True, random_state=0)
     eta = cross_val_predict(model, vectors[has], codes[has], cv=split, method="predict_proba")
     row = np.arange(len(has))

@@ -124,7 +124,7 @@ def plant_leakage(
     check_table("test", test)
     if differing := set(train.columns) ^ set(test.columns):
         got = f"{first_few(sorted(map(str, differing)))} on one side only"
-        raise ValueError(complain("test", "a table with the columns of 'train'", got))
+        raise ValueError(complain("test", "a table with the columns of 'train'", what=got))
     rng = np.random.default_rng(check_seed(random_state))
     copies, kinds, rows = _copies(train, count_of(share, len(test)), kind, column, rng)
     copies.index = fresh_ids(test.index, train.index, len(copies), rng)

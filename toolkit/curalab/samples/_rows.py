@@ -46,7 +46,7 @@ def content_of(items: pd.DataFrame, column: str | None) -> tuple[list[str], str]
     numbers = [c for c in items.select_dtypes("number").columns if c != "label"]
     if not numbers:
         hint = f"Name one: {', '.join(map(repr, items.columns))}."
-        raise ValueError(complain("column", "named where there is no image or text", None, hint))
+        raise ValueError(complain("column", "named where there is no image or text", hint=hint))
     return numbers, "number"
 
 
@@ -62,7 +62,7 @@ def some_rows(
     whole = np.flatnonzero(items[columns].notna().any(axis=1))
     if n > len(whole):
         rule = f"small enough for the {len(whole):,} rows that have content"
-        raise ValueError(complain("share", rule, f"{n:,} rows"))
+        raise ValueError(complain("share", rule, what=f"{n:,} rows"))
     return rng.choice(whole, n, replace=False)
 
 
@@ -83,6 +83,8 @@ def put_cells(rows: pd.DataFrame, column: str, cells: Any) -> None:
 
 def insert(items: pd.DataFrame, new: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Put the new rows at random places between the others, whose order stays."""
+    if not len(new):
+        return items.copy()
     n = len(items) + len(new)
     is_new = np.zeros(n, dtype=bool)
     is_new[rng.choice(n, len(new), replace=False)] = True

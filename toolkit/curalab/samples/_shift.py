@@ -82,9 +82,11 @@ def plant_shift(
     order: IntArray = rng.permutation(len(items))
     if kind == "classes":
         order = _tilted(items, column or "label", strength, rng)
-    # the first n / n_groups rows of `order` make the shifted group
+    # The first n / n_groups rows of `order` make the shifted group, the others are mixed again.
+    place = np.arange(len(items)) * n_groups // len(items)
+    order = np.concatenate([order[place == 0], rng.permutation(order[place > 0])])
     number = np.empty(len(items), dtype=np.intp)
-    number[order] = (np.arange(len(items)) * n_groups // len(items) + shifted) % n_groups
+    number[order] = (place + shifted) % n_groups
     changed = items.copy()
     changed[group] = pd.Series(names[number], index=items.index)
     if kind == "content":

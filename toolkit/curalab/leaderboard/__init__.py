@@ -1,0 +1,248 @@
+"""Methods side by side: the same data, the same seeds, and intervals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import AnyArray, FloatArray, check_choice, check_integer, check_seed, complain
+from curalab.leaderboard._find import JUDGES, finding
+from curalab.leaderboard._runs import OVER, Run, curve_of, listed, ranked
+from curalab.leaderboard._select import METRICS, check_budgets, check_test, selecting
+from curalab.pool import Pool, Stage, as_pool, describe, find_stage, resolve
+from curalab.results import StageResult
+
+__all__ = ["Leaderboard", "bench"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Leaderboard(StageResult):
+    """Methods, best first; row i belongs to the method `ids[i]`.
+
+    Attributes
+    ----------
+    ids : pandas.Index of shape (n_methods,)
+        Names of the methods; those that failed come last.
+    score : ndarray of shape (n_methods,), float
+        The first of `metrics`, mean over seeds and budgets; higher is better. NaN where the
+        method failed.
+    low, high : ndarray of shape (n_methods,), float
+        Its 95 % interval, over seeds and judged rows.
+    over_random, over_random_low, over_random_high : ndarray of shape (n_methods,), float
+        What it is above the method "random" on the same seeds and rows, and the 95 % interval.
+        NaN where "random" does not run.
+    seconds : ndarray of shape (n_methods,), float
+        Median time of a run (up to the largest budget). Who asks first for a neighbour graph
+        waits for it.
+    error : ndarray of shape (n_methods,), str
+        Why a method failed, "" where it did not.
+    metrics : tuple of str
+        What was measured, the metric that ranks first.
+    curve : DataFrame
+        One row a method and budget: `score` and the other columns as above.
+    runs : DataFrame
+        One row a method, seed and budget: all metrics, `seconds`, and `start` ("random" where a
+        method that needs labels had none and began with random picks).
+    """
+
+    prefix: ClassVar[str] = "bench"
+
+    score: FloatArray
+    low: FloatArray
+    high: FloatArray
+    over_random: FloatArray
+    over_random_low: FloatArray
+    over_random_high: FloatArray
+    seconds: FloatArray
+    error: AnyArray
+    metrics: tuple[str, ...]
+    curve: pd.DataFrame
+    runs: pd.DataFrame
+
+    @property
+    def summary(self) -> str:  # noqa: D102
+        return f"by {self.metrics[0]}, best {self.ids[0]!r}"
+
+    def __repr__(self) -> str:
+        return f"Leaderboard({len(self)} methods, {self.summary})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a method, best first: `rank`, metrics, intervals, seconds, error."""
+        over = OVER if np.isfinite(self.over_random).any() else ()
+        others = self.runs.groupby("method")[list(self.metrics[1:])].mean().reindex(self.ids)
+        columns = {
+            "rank": np.arange(1, len(self) + 1),
+            self.metrics[0]: self.score,
+            **{name: getattr(self, name) for name in ("low", "high", *over)},
+            **{str(name): others[name].to_numpy() for name in others},
+            "seconds": self.seconds,
+            "error": self.error,
+        }
+        frame = pd.DataFrame(columns, index=self.ids)
+        frame["rank"] = frame["rank"].where(frame["error"] == "").astype("Int64")
+        return frame
+
+    def _repr_html_(self) -> str:
+        table = self.to_frame().round(3).to_html(border=0, notebook=True, max_rows=60)
+        return f"<p><code>{escape(repr(self))}</code></p>{table}"
+
+
+def bench(
+    stage: str,
+    methods: Sequence[Any],
+    *,
+    pool: Pool,
+    truth: Any = None,
+    test: Any = None,
+    budgets: Sequence[int] | None = None,
+    n_seeds: int = 5,
+    protocol: str = "label",
+    random_state: int | None = None,
+) -> Leaderboard:
+    """Run methods of one stage on the same data and seeds, and rank them.
+
+    Parameters
+    ----------
+    stage : {"selectors", "outliers", "label_errors", "clusters", "duplicates", "pseudo_labels"}
+        What the methods do.
+    methods : sequence of str and callable
+        Names, methods with settings, and functions with the stage's contract, in any mix. A
+        method that raises gets a row that says so; the others finish.
+    pool : Pool
+        What the methods see. For selectors every row needs its label.
+    truth : array-like of shape (n_items,), default=None
+        What is right, for every stage but selectors: for outliers whether a row is one; for label
+        errors whether the label is wrong, or the true labels; for clusters and pseudo-labels the
+        true labels (the latter count where the pool has no label); for duplicates a group number
+        for each row, -1 for none.
+    test : Pool, default=None
+        For selectors: rows with labels on which the accuracy is measured.
+    budgets : sequence of int, default=None
+        For selectors: how many rows they pick, increasing. None means 1, 2, 5 and 10 times the
+        number of classes, or 10, 25 and 50 % of the pool under "keep".
+    n_seeds : int, default=5
+        Runs of each method, 2 or more; run i has the same seed for every method.
+    protocol : {"label", "keep"}, default="label"
+        For selectors. "label": only the labels of the rows picked so far are visible, and each
+        budget adds to the one before. "keep": all labels are visible, and each budget is picked
+        from the whole pool.
+    random_state : int, default=None
+        Seed. None draws one and records it.
+
+    Returns
+    -------
+    Leaderboard
+
+    Notes
+    -----
+    Selectors are judged by a linear head of fixed penalty on the picked rows. Intervals draw
+    seeds with replacement and halves of the judged rows, the same for all methods: they cover
+    what a method draws and which rows judge it, not another pool.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(100, 2))
+    >>> x[:5] += 9
+    >>> pool = cl.Pool(embedding=cl.Embedding(vectors=x, metric="euclidean"))
+    >>> def by_chance(pool, *, rng):
+    ...     return rng.random(len(pool))
+    >>> board = cl.bench(
+    ...     "outliers", [by_chance, "knn"], pool=pool, truth=np.arange(100) < 5, random_state=0
+    ... )
+    >>> board.ids.tolist(), float(board.score[0])
+    (['knn', 'by_chance'], 1.0)
+    """
+    check_choice("stage", stage, ["selectors", *JUDGES])
+    check_choice("protocol", protocol, ["label", "keep"])
+    known = find_stage(stage)
+    named = _named(known, methods)
+    pool = as_pool(pool)
+    n_seeds = check_integer("n_seeds", n_seeds, low=2)
+    seed = check_seed(random_state)
+    given = {"truth": truth, "test": test, "budgets": budgets}
+    _refuse_unused(stage, given)
+    metrics: tuple[str, ...] = METRICS
+    if stage == "selectors":
+        budgets = check_budgets(budgets, pool, protocol)
+        attempt = selecting(pool, check_test(pool, test), budgets, protocol)
+    else:
+        attempt, metrics = finding(stage, pool, truth), JUDGES[stage].metrics
+    seeds = [int(drawn) for drawn in np.random.SeedSequence(seed).generate_state(n_seeds)]
+    ran, errors = _run_all(named, attempt, seeds)
+    ranks = ranked(ran, errors)
+    return Leaderboard(
+        ids=ranks.index,
+        **{str(name): column.to_numpy() for name, column in ranks.items()},
+        metrics=metrics,
+        curve=curve_of(ran, errors),
+        runs=listed(ran, seeds, metrics),
+        params={
+            "verb": "bench",
+            "stage": stage,
+            "methods": {
+                name: describe(*resolve(find_stage(stage), m)) for name, m in named.items()
+            },
+            "budgets": budgets,
+            "protocol": protocol if stage == "selectors" else None,
+            "n_seeds": n_seeds,
+            "random_state": seed,
+            "embedding": pool.embedding.fingerprint,
+        },
+    )
+
+
+def _refuse_unused(stage: str, given: Mapping[str, Any]) -> None:
+    is_selecting = stage == "selectors"
+    for name in ("test", "budgets") if not is_selecting else ("truth",):
+        if given[name] is not None:
+            raise ValueError(complain(name, f"None for the stage {stage!r}", what="a value"))
+    needed = "test" if is_selecting else "truth"
+    if given[needed] is None:
+        rule = "a Pool of test rows with labels" if is_selecting else "the right answer of each row"
+        raise TypeError(complain(needed, rule, None))
+
+
+def _named(stage: Stage, methods: Any) -> dict[str, Any]:
+    """Return the methods under distinct, readable names."""
+    if isinstance(methods, str) or callable(methods) or not len(methods):
+        got = "none" if not callable(methods) and not len(methods) else "a single one"
+        raise TypeError(complain("methods", "a list of methods", what=got))
+    named: dict[str, Any] = {}
+    for method in methods:
+        resolve(stage, method)  # what is no method at all is refused before anything runs
+        name = method if isinstance(method, str) else getattr(method, "__name__", repr(method))
+        again = sum(known.partition(" #")[0] == name for known in named)
+        named[f"{name} #{again + 1}" if again else name] = method
+    return named
+
+
+def _run_all(
+    named: Mapping[str, Any], attempt: Callable[[Any, int], list[Run]], seeds: list[int]
+) -> tuple[dict[str, list[list[Run]]], dict[str, str]]:
+    """Return the runs of each method, a list for each seed, and why methods failed."""
+    from tqdm.auto import tqdm
+
+    ran: dict[str, list[list[Run]]] = {name: [] for name in named}
+    errors: dict[str, str] = {}
+    with tqdm(total=len(named) * len(seeds), desc="bench", delay=2, disable=None) as bar:
+        for name, method in named.items():
+            for seed in seeds:
+                bar.set_postfix_str(name)
+                try:
+                    ran[name].append(attempt(method, seed))
+                except Exception as error:  # a method under test may raise anything
+                    errors[name] = f"{type(error).__name__}: {error}"
+                    _log.warning("The method %r failed in the bench: %s", name, error)
+                    break
+                bar.update()
+    return ran, errors

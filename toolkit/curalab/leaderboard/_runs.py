@@ -1,0 +1,122 @@
+"""What came of the methods, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import FloatArray, IntArray
+
+__all__ = ["OVER", "Run", "Runs", "curve_of", "halves_of", "listed", "ranked"]
+
+N_HALVES = 200
+OVER = ("over_random", "over_random_low", "over_random_high")
+_BASELINE = "random"
+
+
+class Run(NamedTuple):
+    """One method under one seed, at one budget where there are budgets.
+
+    `values` is the metric that ranks, on all judged rows and then on each half of them.
+    """
+
+    budget: int | None
+    metrics: dict[str, float]
+    values: FloatArray
+    seconds: float
+    start: str = ""
+
+
+Runs = Mapping[str, list[list[Run]]]  # by method: one list a seed, of one run a budget
+
+
+def halves_of(rows: IntArray) -> list[IntArray]:
+    """Return all `rows`, then random halves of them, the same for every method.
+
+    The mean over a half drawn without replacement varies as much as the mean over a bootstrap
+    sample of all rows, and no row is there twice, which would disturb ranks, pairs and groups.
+    """
+    rng = np.random.default_rng(0)
+    size = max(1, len(rows) // 2)
+    return [rows, *(np.sort(rng.permutation(rows)[:size]) for _ in range(N_HALVES))]
+
+
+def _spread(values: FloatArray) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over seeds, from `values` (n_seeds, 1 + N_HALVES).
+
+    Seeds are drawn with replacement, and a half of the rows with each draw.
+    """
+    n_seeds = len(values)
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=N_HALVES)
+    draws = (counts * values[:, 1:].T).sum(axis=1) / n_seeds
+    if not np.isfinite(draws).any():
+        return np.nan, np.nan
+    # Some metrics are lower on half the rows: the spread counts, not where its middle lies.
+    low, high = np.nanpercentile(draws - np.nanmean(draws), [2.5, 97.5])
+    middle = float(values[:, 0].mean())
+    return middle + float(low), middle + float(high)
+
+
+def _scored(values: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Return means over seeds, what they are above the baseline, and their 95 % intervals.
+
+    `values` holds an array (n_seeds, 1 + N_HALVES) for each method.
+    """
+    base = values.get(_BASELINE)
+    rows = {}
+    for name, own in values.items():
+        gap = np.full_like(own, np.nan) if base is None else own - base
+        numbers = (own[:, 0].mean(), *_spread(own), gap[:, 0].mean(), *_spread(gap))
+        rows[name] = [float(number) for number in numbers]
+    columns = ["score", "low", "high", *OVER]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float)
+
+
+def _values(ran: Runs, names: Iterable[str], budgets: slice) -> dict[str, FloatArray]:
+    """Return the values of each method, mean over some of the budgets."""
+
+    def mean(runs: list[Run]) -> FloatArray:
+        return np.asarray(np.mean([run.values for run in runs[budgets]], axis=0))
+
+    return {name: np.array([mean(runs) for runs in ran[name]]) for name in names}
+
+
+def ranked(ran: Runs, errors: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a method, the best mean over the budgets first, failures last."""
+    finished = [name for name in ran if name not in errors]
+    frame = _scored(_values(ran, finished, slice(None))).reindex(list(ran))
+    frame["seconds"] = [
+        float(np.median([runs[-1].seconds for runs in ran[name]])) if ran[name] else np.nan
+        for name in ran
+    ]
+    frame["error"] = pd.Series(errors, dtype=object).reindex(frame.index).fillna("")
+    frame = frame.sort_values("score", ascending=False, kind="stable", na_position="last")
+    return frame.rename_axis("method")
+
+
+def curve_of(ran: Runs, errors: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a method and budget, of the methods that finished."""
+    finished = [name for name in ran if name not in errors]
+    budgets = [run.budget for run in ran[finished[0]][0]] if finished else []
+    parts = []
+    for at, budget in enumerate(budgets):
+        part = _scored(_values(ran, finished, slice(at, at + 1))).rename_axis("method")
+        part.insert(0, "budget", budget)
+        parts.append(part.reset_index())
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def listed(ran: Runs, seeds: list[int], metrics: tuple[str, ...]) -> pd.DataFrame:
+    """Return one row a method, seed and budget, with all metrics."""
+    rows = [
+        {"method": name, "seed": seed, "budget": run.budget, **run.metrics}
+        | {"seconds": run.seconds, "start": run.start}
+        for name, by_seed in ran.items()
+        for seed, runs in zip(seeds, by_seed, strict=False)  # a failure ends the list early
+        for run in runs
+    ]
+    return pd.DataFrame(rows, columns=["method", "seed", "budget", *metrics, "seconds", "start"])

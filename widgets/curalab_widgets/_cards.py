@@ -1,0 +1,189 @@
+"""Items as HTML: pictures made here, everything else escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import AnyArray
+from curalab.items._table import kind_of
+
+__all__ = ["Cards", "data_uri", "is_missing", "plain", "thumbnail"]
+
+_TEXT = 600  # characters of a text shown on a card
+_CELL = 80  # and of a cell beside it
+_FIELDS = 8
+_PROSE = 20  # mean length from which a column of strings is text to read, not values
+_SAMPLE = 100
+
+
+def plain(value: object, *, limit: int = _CELL) -> str:
+    """Return a value as escaped text of at most `limit` characters."""
+    text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+    more = f" … ({len(text):,} characters)" if len(text) > limit else ""
+    # Half of a surrogate pair cannot be sent to a browser.
+    return escape(text[:limit].encode("utf-8", "replace").decode()) + more
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: None or NaN."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))  # type: ignore[call-overload]
+
+
+def data_uri(png: bytes) -> str:
+    """Return a picture as an address that holds the picture itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def thumbnail(cell: Any, *, side: int = 160) -> str:
+    """Return an image as a small picture in a data address.
+
+    Parameters
+    ----------
+    cell : PIL image, array of shape (h, w), (h, w, bands) or (bands, h, w), or path
+        Arrays of floats are taken to run from 0 to 1, or to 255 where they go beyond 1.
+    side : int, default=160
+        Longest side, in pixels. Images much smaller are enlarged, their pixels kept sharp.
+
+    Raises
+    ------
+    ValueError
+        The image cannot be read; the message says why.
+    """
+    if isinstance(cell, str):
+        return _from_path(cell, side)
+    return _shrunk(cell, side)
+
+
+@lru_cache(maxsize=2048)
+def _from_path(path: str, side: int) -> str:
+    return _shrunk(path, side)
+
+
+def _shrunk(cell: Any, side: int) -> str:
+    from PIL import Image
+
+    try:
+        if isinstance(cell, str):
+            with Image.open(cell) as opened:
+                opened.draft("RGB", (side, side))  # large JPEGs are decoded small, in a tenth
+                image = opened.copy()
+        else:
+            image = cell.copy() if hasattr(cell, "convert") else Image.fromarray(_bytes(cell))
+        image = image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGBA")
+        image.thumbnail((side, side))
+        if (times := side // max(image.size)) > 2:
+            image = image.resize([times * n for n in image.size], Image.Resampling.NEAREST)
+    except Exception as error:  # decoders raise whatever they like
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    made = io.BytesIO()
+    image.save(made, "PNG")
+    return data_uri(made.getvalue())
+
+
+def _bytes(array: Any) -> AnyArray:
+    values = np.asarray(array)
+    if values.ndim == 3 and values.shape[0] in (1, 3, 4) and values.shape[2] not in (1, 3, 4):
+        values = np.moveaxis(values, 0, 2)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.dtype != np.uint8:
+        values = np.nan_to_num(values.astype(float))
+        scale = 255 if values.max(initial=0) <= 1 else 1
+        values = np.clip(values * scale, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(values)
+
+
+class Cards:
+    """The items of a table as cards and tiles.
+
+    Parameters
+    ----------
+    items : DataFrame
+        What a column holds is read off its first cells: images, texts, or values.
+    """
+
+    def __init__(self, items: pd.DataFrame) -> None:
+        self._items = items
+        kinds = {name: _kind(items[name]) for name in items.columns}
+        self.images = [name for name, kind in kinds.items() if kind == "image"]
+        self.texts = [name for name, kind in kinds.items() if kind == "text"]
+        self.values = [name for name, kind in kinds.items() if kind == "value"]
+
+    def card(self, row: int, *, first: Mapping[str, object] | None = None) -> str:
+        """Return one item in full: picture, text, then `first` and the other cells as a table."""
+        item = self._items.iloc[row]
+        parts = [_picture(item[name], 160) for name in self.images]
+        parts += [_prose(item[name]) for name in self.texts]
+        cells = {**(first or {}), **{str(k): item[k] for k in self.values[:_FIELDS]}}
+        rows = "".join(
+            f"<tr><th style='text-align:left;padding:1px 10px 1px 0;font-weight:500;opacity:.7'>"
+            f"{plain(k)}</th><td style='text-align:left'>{plain(v)}</td></tr>"
+            for k, v in cells.items()
+        )
+        parts.append(f"<table style='border-collapse:collapse;margin:0'>{rows}</table>")
+        name = plain(self._items.index[row])
+        return f"<div class='curalab-card'><b>{name}</b>{''.join(parts)}</div>"
+
+    def face(self, row: int, *, side: int = 56) -> str:
+        """Return what tells an item from others at a glance: its picture, its text or its id."""
+        item = self._items.iloc[row]
+        if self.images:
+            return _picture(item[self.images[0]], side)
+        shown = plain(item[self.texts[0]]) if self.texts else plain(self._items.index[row])
+        return f"<span dir='auto'>{shown}</span>"
+
+    def tiles(self, rows: Sequence[int], *, labels: Sequence[object]) -> str:
+        """Return items at a glance with their labels, as buttons that pick ``row:number``."""
+        made = [
+            f"<button class='curalab-tile' data-pick='row:{row}' "
+            f"title='{plain(self._items.index[row])}'>{self.face(row)}"
+            f"<small>{plain(label, limit=24)}</small></button>"
+            for row, label in zip(rows, labels, strict=True)
+        ]
+        return f"<div class='curalab-tiles'>{''.join(made)}</div>"
+
+    def table(self, rows: Sequence[int], columns: Mapping[str, Sequence[object]]) -> str:
+        """Return items and what is said of them as a plain HTML table."""
+        head = "".join(f"<th>{plain(name)}</th>" for name in ("id", "item", *columns))
+        cells = zip(rows, zip(*columns.values(), strict=True) if columns else [()] * len(rows))
+        body = "".join(
+            f"<tr><td>{plain(self._items.index[row])}</td><td>{self.face(row)}</td>"
+            + "".join(f"<td>{plain(value)}</td>" for value in values)
+            + "</tr>"
+            for row, values in cells
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _kind(column: pd.Series[Any]) -> str:
+    cells = column.dropna().head(_SAMPLE)
+    kinds = {kind_of(cell) for cell in cells}
+    if kinds == {"image"}:
+        return "image"
+    if kinds == {"text"} and cells.str.len().mean() > _PROSE:
+        return "text"
+    return "value"
+
+
+def _prose(value: object) -> str:
+    shown = "<i>no text</i>" if is_missing(value) else plain(value, limit=_TEXT)
+    return f"<p dir='auto' style='margin:6px 0;white-space:pre-wrap'>{shown}</p>"
+
+
+def _picture(cell: Any, side: int) -> str:
+    if is_missing(cell):
+        return "<p><i>no picture</i></p>"
+    try:
+        address = thumbnail(cell, side=side)
+    except ValueError as error:
+        return f"<p><i>No picture: {plain(error, limit=200)}</i></p>"
+    look = f"display:block;height:{side}px;max-width:100%;object-fit:contain;margin:4px 0"
+    return f"<img alt='' src='{address}' style='{look}'>"

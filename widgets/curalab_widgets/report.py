@@ -1,0 +1,235 @@
+"""Pages to show to a colleague: an audit as HTML, and an executed notebook as HTML."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import curalab as cl
+from curalab_widgets._cards import Cards, data_uri
+from curalab_widgets._points import paint, raster
+
+__all__ = ["audit_page", "notebook_page", "run_notebook"]
+
+_SHOWN = 12
+_NEAT_MAP = 4_000  # rows up to which the page can wait for a t-SNE map
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; } small { opacity: .7; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8884;
+  vertical-align: top; overflow-wrap: anywhere; }
+td p { margin: 0; } img { image-rendering: auto; }
+.failed { color: #c00; } .legend span { margin-right: 1rem; white-space: nowrap; }
+.legend i { display: inline-block; width: .8em; height: .8em; border-radius: 50%;
+  margin-right: .35em; }
+code { background: #8882; padding: .1em .3em; border-radius: .25em; }
+"""
+
+
+def audit_page(report: Any, items: pd.DataFrame, embedding: Any, *, label: str | None) -> str:
+    """Return an audit as one self-contained HTML page.
+
+    Parameters
+    ----------
+    report : Audit
+        What was found.
+    items : DataFrame
+        The table that was audited.
+    embedding : Embedding
+        Its vectors; they are mapped for the picture.
+    label : str or None
+        The column that colours the map.
+
+    Returns
+    -------
+    str
+        HTML without scripts and without addresses of other files.
+    """
+    cards = Cards(items)
+    parts = [
+        f"<h1>Audit of {len(items):,} items</h1>",
+        *(
+            f'<p class="failed"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
+            for name, said in report.errors.items()
+        ),
+        _overview(report),
+        _map(report, items, embedding, label),
+        *(_problem(row, report, cards, items, label) for row in report.problems.itertuples()),
+        _how(report, embedding),
+    ]
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>Audit</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _overview(report: Any) -> str:
+    if report.problems.empty:
+        return "<p>No problems found.</p>"
+    rows = "".join(
+        f"<tr><td><a href='#p{row.Index}'>{escape(row.problem)}</a></td><td>{row.n_items:,}</td>"
+        f"<td>{row.share:.1%}</td><td>{escape(row.evidence)}</td><td>{escape(row.action)}</td></tr>"
+        for row in report.problems.itertuples()
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("problem", "items", "share", "evidence", "do"))
+    return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _map(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> str:
+    if len(items) < 3:
+        return ""
+    method = "tsne" if len(items) <= _NEAT_MAP else "pca"
+    view = cl.reduce(embedding, method=method, random_state=report.params["random_state"])
+    colored = paint(items[label] if label else None, len(items))
+    legend = "".join(
+        f"<span><i style='background:{colored.colors[i]}'></i>{escape(name)} "
+        f"<small>{count:,}</small></span>"
+        for i, (name, count) in enumerate(zip(colored.names, colored.counts, strict=True))
+        if count and name
+    )
+    picture = data_uri(raster(np.asarray(view.vectors), colored))
+    return (
+        f"<h2>Map</h2><p><small>{method} of the vectors; near points are alike. Distances between "
+        f"groups mean little.</small></p><img alt='Map of the items' src='{picture}' width='560'>"
+        f"<p class='legend'>{legend}</p>"
+    )
+
+
+def _problem(row: Any, report: Any, cards: Cards, items: pd.DataFrame, label: str | None) -> str:
+    ids = list(row.ids)[:_SHOWN]
+    rows = items.index.get_indexer(pd.Index(ids))
+    told: dict[str, Any] = {}
+    if label:
+        told["label"] = items[label].iloc[rows].tolist()
+    if row.problem == "label errors":
+        frame = report["label_errors"].to_frame().loc[ids]
+        told["suggested"] = frame["label_suggested"].tolist()
+        told["quality"] = frame["label_quality"].round(3).tolist()
+    if row.problem in ("duplicates", "label conflicts"):
+        told["group"] = report["duplicates"].to_frame().loc[ids, "duplicate_group"].tolist()
+    table = cards.table(rows.tolist(), told) if ids else ""
+    more = (
+        f"<p><small>{_SHOWN} of {row.n_items:,} shown.</small></p>" if row.n_items > _SHOWN else ""
+    )
+    call = f"<p>Record it: <code>{escape(row.call)}</code></p>" if row.call else ""
+    return (
+        f"<h2 id='p{row.Index}'>{escape(row.problem)} <small>{row.n_items:,} items</small></h2>"
+        f"<p>{escape(row.evidence)}. Do: {escape(row.action)}.</p>{call}{table}{more}"
+    )
+
+
+def _how(report: Any, embedding: Any) -> str:
+    encoder = escape(str(embedding.params.get("encoder", embedding.params.get("method", "given"))))
+    lines = [
+        f"<li>{escape(name)}: {escape(repr(result))}</li>"
+        for name, result in report.results.items()
+    ]
+    return (
+        f"<h2>How</h2><p>Vectors: {encoder}, {embedding.shape[1]} dimensions, "
+        f"{embedding.metric}. Seed {report.params['random_state']}.</p><ul>{''.join(lines)}</ul>"
+    )
+
+
+# ---- notebooks -----------------------------------------------------------------------------------
+
+
+def run_notebook(notebook: Path, out: Path, *, tell: Callable[[int, int, str, float], None]) -> str:
+    """Execute a notebook in the folder `out`, and write it there as HTML.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook; it is not changed.
+    out : Path
+        Where its kernel works, and where ``<name without number>.html`` goes.
+    tell : callable
+        Called after each code cell with its number, their number, what it is about, and seconds.
+
+    Returns
+    -------
+    str
+        The text that the cell tagged "summary" shows.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    book = nbformat.read(notebook, as_version=4)
+    code = [i for i, cell in enumerate(book.cells) if cell.cell_type == "code"]
+    begun: dict[int, float] = {}
+
+    def started(cell: Any, cell_index: int) -> None:
+        begun[cell_index] = time.monotonic()
+
+    def executed(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        seconds = time.monotonic() - begun.get(cell_index, time.monotonic())
+        tell(code.index(cell_index) + 1, len(code), _about(book.cells, cell_index), seconds)
+
+    client = NotebookClient(
+        book,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(out)}},
+        on_cell_execute=started,
+        on_cell_executed=executed,
+    )
+    client.execute()
+    name = notebook.stem.split("_", 1)[-1]
+    (out / f"{name}.html").write_text(notebook_page(book), encoding="utf-8")
+    return "\n".join(_shown(cell) for cell in book.cells if "summary" in _tags(cell))
+
+
+def notebook_page(book: Any) -> str:
+    """Return an executed notebook as one HTML page that needs no network and no kernel."""
+    from nbconvert import HTMLExporter
+
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    exporter = HTMLExporter(
+        template_name="lab",
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        mermaid_js_url="",
+        embed_images=True,
+    )
+    # A widget needs its kernel; the picture beside it does not.
+    exporter.display_data_priority = ["text/html", "image/png", "text/markdown", "text/plain"]
+    for cell in book.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    book.metadata.pop("widgets", None)
+    page: str = exporter.from_notebook_node(book)[0]
+    return page
+
+
+def _about(cells: list[Any], index: int) -> str:
+    """Return the heading that a code cell stands under, or its first line."""
+    for cell in reversed(cells[:index]):
+        if cell.cell_type == "markdown":
+            heads = [line for line in cell.source.splitlines() if line.startswith("#")]
+            if heads:
+                return str(heads[-1].lstrip("# "))
+    return str(cells[index].source.partition("\n")[0])
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _shown(cell: Any) -> str:
+    texts = []
+    for output in cell.get("outputs", []):
+        if output.output_type == "stream":
+            texts.append(output.text)
+        elif "data" in output:
+            texts.append(output.data.get("text/plain", ""))
+    return "\n".join(texts).strip()
