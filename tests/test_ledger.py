@@ -960,6 +960,39 @@ def test_processes_that_make_the_ledger_at_once(path):
         assert sorted(ledger.to_frame()["actor"]) == list("01234567")
 
 
+def test_a_ledger_that_another_process_has_just_made_is_left_as_it_is(path):
+    filled(path)
+    late = sqlite3.connect(path, isolation_level=None)
+    connection._create(late)
+    assert late.execute("SELECT count(*) FROM event").fetchone() == (3,)
+    late.close()
+
+
+@pytest.fixture
+def writer(path):
+    """Another program that writes to a ledger that is not in WAL mode."""
+    filled(path)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+def test_opening_waits_for_a_writer(path, writer):
+    release = threading.Timer(0.2, writer.execute, ["COMMIT"])
+    release.start()
+    with Ledger(path) as ledger:
+        assert ledger._storage._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    release.join()
+
+
+def test_opening_does_not_wait_for_ever(path, writer, monkeypatch):
+    monkeypatch.setattr(connection, "_PATIENCE", 0.1)
+    with pytest.raises(TimeoutError, match="must be free for writing within 0.1 seconds"):
+        Ledger(path)
+
+
 @needs_fork
 @pytest.mark.parametrize("heard", [1, 37, 95])
 def test_a_killed_writer_leaves_every_decision_whose_call_returned(path, heard):
@@ -983,9 +1016,12 @@ def test_a_killed_writer_leaves_every_decision_whose_call_returned(path, heard):
 
 @needs_fork
 def test_a_ledger_works_on_in_a_forked_process_and_in_its_parent(ledger):
+    inherited = ledger._storage._connection
+
     def child():
         for row in range(20):
             ledger.record(row, action="drop", actor="child")
+        assert ledger._storage._connection is not inherited
         ledger.close()
 
     process = FORK.Process(target=child)

@@ -115,20 +115,15 @@ class Cards:
         kinds = {name: _kind(items[name]) for name in items.columns}
         self.images = [name for name, kind in kinds.items() if kind == "image"]
         self.texts = [name for name, kind in kinds.items() if kind == "text"]
-        self.values = [name for name, kind in kinds.items() if kind == "value"]
+        self._fields = [name for name, kind in kinds.items() if kind == "value"][:_FIELDS]
 
-    def card(self, row: int, *, first: Mapping[str, object] | None = None) -> str:
-        """Return one item in full: picture, text, then `first` and the other cells as a table."""
+    def card(self, row: int) -> str:
+        """Return one item in full: picture, text, and the other cells as a table."""
         item = self._items.iloc[row]
         parts = [_picture(item[name], 160) for name in self.images]
         parts += [_prose(item[name]) for name in self.texts]
-        cells = {**(first or {}), **{str(k): item[k] for k in self.values[:_FIELDS]}}
-        rows = "".join(
-            f"<tr><th style='text-align:left;padding:1px 10px 1px 0;font-weight:500;opacity:.7'>"
-            f"{plain(k)}</th><td style='text-align:left'>{plain(v)}</td></tr>"
-            for k, v in cells.items()
-        )
-        parts.append(f"<table style='border-collapse:collapse;margin:0'>{rows}</table>")
+        rows = [f"<tr><th>{plain(k)}</th><td>{plain(item[k])}</td></tr>" for k in self._fields]
+        parts.append(f"<table>{''.join(rows)}</table>")
         name = plain(self._items.index[row])
         return f"<div class='curalab-card'><b>{name}</b>{''.join(parts)}</div>"
 

@@ -1,4 +1,4 @@
-"""The box that every panel is: what is selected, keys, what it says, its picture without a kernel."""
+"""The box that every panel is: what is selected, decisions, keys, and a picture for later."""
 
 from __future__ import annotations
 
@@ -7,56 +7,47 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import anywidget
 import ipywidgets
+import numpy as np
 import pandas as pd
 import traitlets
 from IPython.display import publish_display_data
 
-from curalab._check import complain, rows_of
-from curalab_widgets._cards import plain
+from curalab._check import check_labels, complain, rows_of
+from curalab.items._table import check_column
+from curalab.ledger import Ledger
+from curalab_widgets._cards import is_missing, plain
 
-__all__ = ["Ids", "Panel", "class_keys", "person"]
+__all__ = ["Ids", "Panel"]
 
 logger = logging.getLogger(__name__)
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def class_keys(classes: Sequence[Any]) -> dict[str, Any]:
-    """Return the class that each number key stands for.
-
-    The first nine in their order; where classes are themselves called by single digits, a key
-    stands for the class of its name.
-    """
-    names = {str(c): c for c in classes}
-    if names and all(len(name) == 1 and name.isdigit() for name in names):
-        return names
-    return {str(i): c for i, c in enumerate(classes[:9], start=1)}
-
-
-def person() -> str:
-    """Return the name of who sits here, for decisions that do not say another."""
-    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-
-
 class Ids(traitlets.TraitType[list[Any], Any]):
-    """Ids of the panel's items, as a list; anything that lists ids may be set."""
+    """Ids of the panel's items as a list, at most `most` of them; any sequence of ids may be set."""
 
-    default_value: ClassVar[list[Any]] = []
+    def __init__(self, *, most: int | None = None) -> None:
+        self._most = most
+        super().__init__()
 
     def make_dynamic_default(self) -> list[Any]:
-        """Return a list of its own for each panel."""
+        """Return an empty list, another one for each panel."""
         return []
 
     def validate(self, obj: Any, value: Any) -> list[Any]:
-        """Return `value` as a list of known ids."""
+        """Return `value` as a list of known ids, each once."""
         if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-            raise TypeError(complain(self.name or "ids", "a list of ids", value))
-        rows = rows_of(obj.ids, value, name=self.name or "ids")
-        return list(obj.ids[pd.unique(rows)].tolist())
+            raise TypeError(complain(str(self.name), "a list of ids", value))
+        rows = pd.unique(rows_of(obj.ids, value, name=str(self.name)))
+        if self._most is not None and len(rows) > self._most:
+            rule = f"a list of {self._most} id at most"
+            raise ValueError(complain(str(self.name), rule, what=f"{len(rows):,} ids"))
+        return list(obj.ids[rows].tolist())
 
 
 class _Ear(anywidget.AnyWidget):
@@ -70,20 +61,32 @@ class _Ear(anywidget.AnyWidget):
 
 
 class Panel(ipywidgets.VBox):
-    """A box with `selected` ids, keys that work while it has the focus, and a line that it says.
+    """A box over a table of items, whose index holds the ids that may be selected.
 
-    Parameters
-    ----------
-    ids : Index
-        The ids that may be selected.
-    title : str
-        What a screen reader calls the panel.
+    What a hand can do a method does; buttons and keys only call it. With a ledger, decisions about
+    the selected items go there before the call returns.
     """
 
     selected = Ids()
 
-    def __init__(self, *, ids: pd.Index, title: str) -> None:
-        self.ids = ids
+    def __init__(
+        self,
+        items: pd.DataFrame,
+        *,
+        title: str,
+        ledger: Ledger | None,
+        labels: str,
+        actor: str | None,
+    ) -> None:
+        self.ids = items.index
+        self._items, self._ledger = items, ledger
+        self._actor = actor or os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+        self._labels = None if labels == "label" and labels not in items.columns else labels
+        if ledger is not None and not isinstance(ledger, Ledger):
+            raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
+        if ledger is not None and self._labels is not None:
+            check_column(items, labels, name="labels")
+        self._history: list[tuple[Sequence[int], list[Any]]] = []
         self._keys: dict[str, Callable[[], object]] = {}
         self._said = ipywidgets.HTML()
         self._ear = _Ear(title=title)
@@ -92,31 +95,114 @@ class Panel(ipywidgets.VBox):
         self._ear.still = str(self.model_id)
         self.add_class("curalab-panel")
 
-    def _show(self, *children: ipywidgets.Widget) -> None:
-        self._ear.wanted = list(self._keys)
-        self.children = [*children, self._said, self._ear]
+    # ---- decisions -------------------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Record that the selected items are right as they are."""
+        self._record(action="keep")
+
+    def drop(self) -> None:
+        """Record that the selected items do not belong in the dataset."""
+        self._record(action="drop")
+
+    def relabel(self, new: Any) -> None:
+        """Record that the selected items have the label `new`; those that have it are kept."""
+        if self._labels is None:
+            raise ValueError(complain("labels", "a column of the items, to relabel", None))
+        given = [self._given(row) for row in self._rows()]
+        same = [not is_missing(old) and bool(old == new) for old in given]
+        self._record(
+            action=["keep" if s else "relabel" for s in same],
+            field=[None if s else self._labels for s in same],
+            old=[None if s else np.nan if is_missing(o) else o for o, s in zip(given, same)],  # noqa: B905
+            new=[None if s else new for s in same],
+        )
+
+    def undo(self) -> None:
+        """Take back the panel's last decision, after a restart the actor's; select its items."""
+        ledger = self._need_ledger()
+        events, ids = self._history[-1] if self._history else ([None], [])
+        undone = [ledger.undo(event, actor=self._actor) for event in events]
+        if self._history:
+            self._history.pop()
+        else:
+            ids = ledger.to_frame().loc[undone, "row_id"].tolist()
+        self.selected = [known for known in ids if known in self.ids]
+        self._say(f"Taken back: {self._count(len(undone))}.")
+
+    def _record(self, **columns: Any) -> None:
+        ledger, ids = self._need_ledger(), self.selected
+        if not ids:
+            raise ValueError("There is nothing to decide: no item is selected.")
+        given = {"row_id": ids, "actor": self._actor, **self._grounds(), **columns}
+        wide = {k: v if isinstance(v, list) else [v] * len(ids) for k, v in given.items()}
+        events = ledger.record_many(pd.DataFrame(wide, dtype=object))
+        self._history.append((list(events), ids))
+        self._say(f"Recorded: {self._count(len(ids))}, signed {self._actor}.")
+
+    def _grounds(self) -> dict[str, Any]:
+        """Return what a decision rests on: method, params, embedding, reason."""
+        return {}
+
+    def _need_ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise ValueError(complain("ledger", "given to the panel, to decide", None))
+        return self._ledger
+
+    def _rows(self) -> list[int]:
+        return list(rows_of(self.ids, self.selected).tolist())
+
+    def _given(self, row: int) -> Any:
+        return None if self._labels is None else self._items[self._labels].iloc[row]
+
+    @staticmethod
+    def _count(n: int) -> str:
+        return "1 decision" if n == 1 else f"{n:,} decisions"
+
+    # ---- buttons and keys ------------------------------------------------------------------------
 
     def _button(
-        self,
-        text: str,
-        tooltip: str,
-        does: Callable[[], object],
-        *,
-        key: str = "",
-        style: str = "",
+        self, text: str, tooltip: str, does: Callable[[], object], *, key: str = ""
     ) -> ipywidgets.Button:
         """Return a button; `key`, if given, does the same and stands on it."""
         label = f"{text} ({key.upper()})" if key else text
-        button = ipywidgets.Button(description=label, tooltip=tooltip, button_style=style)
+        button = ipywidgets.Button(description=label, tooltip=tooltip)
         button.on_click(lambda _: self._try(does))
         if key:
             self._keys[key] = does
         return button
 
-    # ---- what comes from the browser -------------------------------------------------------------
+    def _labelling(self) -> list[ipywidgets.Widget]:
+        """Return a list of the classes to relabel to, and give them keys.
+
+        Number keys are the first nine classes; where classes are themselves called by single
+        digits, each key is the class of its name.
+        """
+        if self._labels is None:
+            return []
+        classes = check_labels(self._items[self._labels])[2].tolist()
+        by_name = all(len(str(c)) == 1 and str(c).isdigit() for c in classes)
+        keys = {str(c) if by_name else str(i): c for i, c in enumerate(classes[:10], start=1)}
+        keys.pop("10", None)
+        for key, name in keys.items():
+            self._keys[key] = lambda name=name: self.relabel(name)
+        hint = " ".join(f"<kbd>{k}</kbd>{'' if by_name else plain(c)}" for k, c in keys.items())
+        choice = ipywidgets.Dropdown(options=[(str(c)[:60], c) for c in classes])
+        return [
+            self._button("Relabel to", "Give this label", lambda: self.relabel(choice.value)),
+            choice,
+            ipywidgets.HTML(f"<span class='curalab-said'>Keys: {hint}</span>"),
+        ]
+
+    def _show(self, *rows: Sequence[ipywidgets.Widget]) -> None:
+        boxes = [ipywidgets.HBox(row) for row in rows if row]
+        for box in boxes:
+            box.add_class("curalab-row")
+        self._ear.wanted = list(self._keys)
+        self.children = [*boxes, self._said, self._ear]
 
     def _hear(self, _: Any, message: Mapping[str, str], __: Any) -> None:
-        if "key" in message and message["key"] in self._keys:
+        if message.get("key") in self._keys:
             self._try(self._keys[message["key"]])
         elif "pick" in message:
             what, _, number = message["pick"].partition(":")
@@ -130,9 +216,8 @@ class Panel(ipywidgets.VBox):
         try:
             does()
         except Exception as error:
-            logger.exception("A panel could not do what was asked.")
-            told = error.args[0] if error.args else error
-            self._say(str(told), is_wrong=True)
+            logger.debug("A panel could not do what was asked.", exc_info=True)
+            self._say(str(error.args[0] if error.args else error), is_wrong=True)
 
     def _say(self, text: str, *, is_wrong: bool = False) -> None:
         kind, role = ("curalab-wrong", "alert") if is_wrong else ("curalab-said", "status")
@@ -146,11 +231,8 @@ class Panel(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "text/html": f"<div class='{self._still_class}'>{self._still()}</div>"}
-
-    @property
-    def _still_class(self) -> str:
-        return f"curalab-still-{self.model_id}"
+        still = f"<div class='curalab-still-{self.model_id}'>{self._still()}</div>"
+        return {**bundle, "text/html": still}
 
     def _ipython_display_(self) -> None:
         # Two outputs, because nbconvert shows a widget it has the state of and then nothing beside

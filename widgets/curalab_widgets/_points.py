@@ -1,6 +1,8 @@
 """The point view that panels share: many points, coloured, hovered, selected; two engines.
 
-A view knows nothing of ids. It speaks numbers of the points it was given, from 0 to n - 1.
+A view knows nothing of ids: it speaks numbers of the points it was given, from 0 to n - 1. Both
+engines have `widget`; `select(points)` highlights these and reports nothing; `recolor(paint)`;
+`use(tool)` gives the mouse to "lasso", "box" or "move"; `reset()` zooms out.
 """
 
 from __future__ import annotations
@@ -8,14 +10,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from curalab._check import FloatArray, IntArray, check_choice
 
-__all__ = ["ENGINES", "Paint", "PointView", "paint", "point_view", "raster"]
+__all__ = ["COLORS", "GREY", "Paint", "paint", "point_view", "raster"]
 
 # Of middling lightness, so that they show on a white page and on a black one.
 COLORS = (
@@ -148,28 +150,6 @@ def raster(xy: FloatArray, colored: Paint, *, side: int = _SIDE) -> bytes:
 
 
 # ---- the two engines -----------------------------------------------------------------------------
-
-
-class PointView(Protocol):
-    """What a panel asks of an engine; both report selection and hovering as point numbers."""
-
-    widget: Any
-
-    def select(self, points: IntArray) -> None:
-        """Highlight these points and no others; reports nothing."""
-        ...
-
-    def recolor(self, colored: Paint) -> None:
-        """Give the points other colours."""
-        ...
-
-    def use(self, tool: str) -> None:
-        """Let the mouse do this: lasso, box or move."""
-        ...
-
-    def reset(self) -> None:
-        """Show all points again, after zooming."""
-        ...
 
 
 class _ScatterView:
@@ -316,7 +296,7 @@ class _PlotlyView:
         self.widget.update_layout(xaxis_range=[-1, 1], yaxis_range=[-1, 1])
 
 
-ENGINES: dict[str, Callable[..., PointView]] = {"scatter": _ScatterView, "plotly": _PlotlyView}
+_ENGINES = {"scatter": _ScatterView, "plotly": _PlotlyView}
 
 
 def point_view(
@@ -326,12 +306,11 @@ def point_view(
     colored: Paint,
     on_select: Callable[[IntArray], None],
     on_hover: Callable[[int | None], None],
-) -> PointView:
+) -> _ScatterView | _PlotlyView:
     """Return a view of the points `xy`, shape (n, 2), finite, at least one.
 
     `on_select` gets the numbers of the points that a person selects, `on_hover` the number of the
     point under the mouse or None.
     """
-    check_choice("engine", engine, ENGINES)
-    return ENGINES[engine](xy, colored, on_select, on_hover)
-
+    check_choice("engine", engine, _ENGINES)
+    return _ENGINES[engine](xy, colored, on_select, on_hover)

@@ -189,7 +189,9 @@ def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
     except sqlite3.OperationalError as error:
         if _code(error) == sqlite3.SQLITE_READONLY:
             return
-        mode = str(error)
+        if _code(error) == sqlite3.SQLITE_BUSY:
+            raise
+        mode = "refused"
     if mode == "wal":
         connection.execute("PRAGMA synchronous = FULL")
         return
@@ -200,7 +202,7 @@ def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> str:
-    # SQLite does not wait for other connections here, so two that make a ledger at once would fail.
+    # SQLite does not wait here while another connection writes, as when two make a ledger at once.
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

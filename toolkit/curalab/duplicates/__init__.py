@@ -1,0 +1,216 @@
+"""Duplicates: rows that say the same, within a set or across two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import BoolArray, FloatArray, IntArray, check_real
+from curalab.duplicates._leakage import Leakage, find_leakage
+from curalab.duplicates._pairs import distinct, group_rows
+from curalab.duplicates._threshold import ordinary_threshold
+from curalab.duplicates.exact import Exact
+from curalab.duplicates.semantic import Semantic
+from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
+from curalab.results import StageResult
+
+__all__ = [
+    "STAGE",
+    "Duplicates",
+    "Exact",
+    "Leakage",
+    "Semantic",
+    "find_duplicates",
+    "find_leakage",
+]
+
+
+def _promise(pool: Pool, arguments: tuple[float], arrays: dict[str, Any]) -> str:
+    pairs, similarity = arrays["pairs"], arrays["similarity"]
+    if pairs.size and pairs.max() >= len(pool):
+        return f"a row number of {pairs.max():,} in {len(pool):,} rows"
+    if (pairs[:, 0] == pairs[:, 1]).any():
+        return "a row is paired with itself"
+    if (similarity < arguments[0] - 1e-6).any():
+        return f"a similarity of {similarity.min():g} below the threshold of {arguments[0]:g}"
+    return ""
+
+
+STAGE = Stage(
+    name="duplicates",
+    verb="find_duplicates",
+    contract=(
+        "A method gets (pool, threshold, *, rng) and returns pairs of row numbers and the "
+        "similarity of each pair, from the threshold up."
+    ),
+    returns=(
+        Array(name="pairs", kind="int", rows="any", columns="pair", low=0),
+        Array(name="similarity", rows="any"),
+    ),
+    methods={"semantic": Semantic, "exact": Exact},
+    start_here="semantic",
+    promise=_promise,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Duplicates(StageResult):
+    """Which items are copies or near-copies of each other, and which one of each to keep.
+
+    Attributes
+    ----------
+    group : ndarray of shape (n_items,), int
+        Group of items linked by pairs, numbered from 0 by its first row; -1 is alone.
+    keep : ndarray of shape (n_items,), bool
+        True for items alone, and for one item of each group: the one most similar to the others,
+        of equals the first.
+    similarity : ndarray of shape (n_items,), float
+        To the item kept: 1 for that item itself, and NaN for items alone. Also NaN for members
+        that are no pair with the item kept and belong to its group through others only: a copy
+        of another may be worth keeping.
+    found : DataFrame
+        The pairs, by row number; `pairs()` names them by id.
+    """
+
+    prefix: ClassVar[str] = "duplicate"
+
+    group: IntArray
+    keep: BoolArray
+    similarity: FloatArray
+    found: pd.DataFrame
+
+    @property
+    def summary(self) -> str:  # noqa: D102
+        return f"{int((~self.keep).sum()):,} duplicates in {self.n_groups:,} groups"
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of two items or more."""
+        return int(self.group.max(initial=-1)) + 1
+
+    @property
+    def threshold(self) -> float:
+        """Similarity from which two items are a pair."""
+        return float(self.params["threshold"])
+
+    def pairs(self) -> pd.DataFrame:
+        """Return the pairs, most similar first.
+
+        All pairs of groups of up to 100 items; of a larger group enough to connect it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `id_a`, `id_b` and `similarity`.
+        """
+        return pd.DataFrame(
+            {
+                "id_a": self.ids[self.found["row_a"]],
+                "id_b": self.ids[self.found["row_b"]],
+                "similarity": self.found["similarity"].to_numpy(),
+            }
+        )
+
+    def at(self, threshold: float) -> Duplicates:
+        """Return the duplicates at a higher threshold, without computing anything anew.
+
+        Parameters
+        ----------
+        threshold : float
+            From the threshold of this result to 1.
+
+        Returns
+        -------
+        Duplicates
+        """
+        hint = "Pairs below were not computed: call find_duplicates with a lower threshold=…."
+        threshold = check_real("threshold", threshold, low=self.threshold, high=1, hint=hint)
+        found = self.found[self.found["similarity"] >= threshold].reset_index(drop=True)
+        group, keep, similarity = _grouped(len(self), found)
+        params = {**self.params, "threshold": threshold}
+        return replace(
+            self, group=group, keep=keep, similarity=similarity, found=found, params=params
+        )
+
+
+def find_duplicates(
+    embedding: Any,
+    *,
+    method: str | Callable[..., Any] = "semantic",
+    threshold: float | None = None,
+    random_state: int | None = None,
+) -> Duplicates:
+    """Find items that are copies or near-copies of each other.
+
+    Parameters
+    ----------
+    embedding : Embedding, Pool or array-like of shape (n_items, d)
+        The rows.
+    method : str or callable, default="semantic"
+        A name in ``cl.methods("duplicates")``, a method with settings, or a function
+        ``(pool, threshold, *, rng)`` that returns pairs of row numbers and the similarity of each
+        pair.
+    threshold : float, default=None
+        Similarity from which two rows are a pair, 0 to 1: 1 - distance under "cosine", else
+        1 / (1 + distance). None sets it from the data: neighbours count as duplicates where they
+        are nearer than ordinary neighbours would be by chance, and of the rows with a duplicate
+        at most 5 % are so by chance. ``details["threshold"]`` says what it is, and why. Methods
+        that need none ("exact") set their own.
+    random_state : int, default=None
+        Seed. None draws one and records it.
+
+    Returns
+    -------
+    Duplicates
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> x = np.random.default_rng(0).normal(size=(100, 8))
+    >>> x[7] = x[3] + 0.01
+    >>> dup = cl.find_duplicates(x)
+    >>> dup
+    Duplicates(100 items, 1 duplicates in 1 groups, method=semantic)
+    >>> dup.pairs()[["id_a", "id_b"]].to_numpy().tolist()
+    [[3, 7]]
+    """
+    pool = as_pool(embedding)
+    threshold, how = _threshold(pool, method, threshold)
+    answer = run(STAGE, method, pool, threshold, random_state=random_state)
+    pairs, similarity = distinct(len(pool), answer.arrays["pairs"], answer.arrays["similarity"])
+    order = np.argsort(-similarity, kind="stable")
+    columns = {"row_a": pairs[order, 0], "row_b": pairs[order, 1], "similarity": similarity[order]}
+    found = pd.DataFrame(columns)
+    group, keep, to_kept = _grouped(len(pool), found)
+    return Duplicates(
+        ids=pool.ids,
+        group=group,
+        keep=keep,
+        similarity=to_kept,
+        found=found,
+        params={**answer.params, "threshold": threshold},
+        details={**answer.details, "threshold": how},
+    )
+
+
+def _threshold(pool: Pool, method: Any, threshold: float | None) -> tuple[float, dict[str, Any]]:
+    if threshold is not None:
+        threshold = check_real("threshold", threshold, low=0, high=1)
+        return threshold, {"rule": "given", "threshold": threshold}
+    name, function = resolve(STAGE, method)
+    own = getattr(function, "default_threshold", 1.0 if len(pool) < 2 else None)
+    if own is not None:
+        return own, {"rule": f"set by {name}", "threshold": own}
+    near = pool.embedding.neighbors
+    return ordinary_threshold(
+        lambda k: near(k).distance, len(pool) - 1, metric=pool.embedding.metric
+    )
+
+
+def _grouped(n: int, found: pd.DataFrame) -> tuple[IntArray, BoolArray, FloatArray]:
+    pairs = found[["row_a", "row_b"]].to_numpy(dtype=np.int64)
+    return group_rows(n, pairs, found["similarity"].to_numpy())

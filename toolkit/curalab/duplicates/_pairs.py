@@ -1,0 +1,88 @@
+"""Pairs of rows, and the groups that they make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import BoolArray, FloatArray, IntArray
+
+__all__ = ["COMPLETE", "components", "distinct", "group_rows", "pairs_within", "spanning"]
+
+COMPLETE = 100  # members up to which a group comes with all its pairs
+
+
+def distinct(n: int, pairs: IntArray, similarity: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return each pair of the `n` rows once, the smaller row number first, in ascending order."""
+    low, high = pairs.min(axis=1, initial=n), pairs.max(axis=1, initial=0)
+    _, first = np.unique(low * n + high, return_index=True)
+    return np.column_stack([low[first], high[first]]), similarity[first].astype(np.float64)
+
+
+def components(n: int, pairs: IntArray) -> IntArray:
+    """Return the number of the connected part that each of `n` rows belongs to, shape (n,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ones = np.ones(len(pairs), dtype=np.int8)
+    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def spanning(n: int, pairs: IntArray) -> BoolArray:
+    """Mark the pairs that are enough to connect what all do, the first ones preferred.
+
+    The pairs must be distinct.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    rank = np.arange(1, len(pairs) + 1, dtype=np.float64)
+    tree = minimum_spanning_tree(coo_array((rank, (pairs[:, 0], pairs[:, 1])), shape=(n, n)))
+    chosen = np.zeros(len(pairs), dtype=bool)
+    chosen[tree.data.astype(np.int64) - 1] = True
+    return chosen
+
+
+def pairs_within(label: IntArray) -> IntArray:
+    """Return all pairs of rows with the same label, shape (m, 2); -1 is in no pair.
+
+    For a label of more than 100 rows, its first row with every other.
+    """
+    order = np.argsort(label, kind="stable")
+    order = order[label[order] >= 0]
+    made = [np.empty((0, 2), dtype=np.int64)]
+    for rows in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        if len(rows) > COMPLETE:
+            made.append(np.column_stack([np.full(len(rows) - 1, rows[0]), rows[1:]]))
+        elif len(rows) > 1:
+            made.append(rows[np.column_stack(np.triu_indices(len(rows), 1))])
+    return np.concatenate(made)
+
+
+def group_rows(
+    n: int, pairs: IntArray, similarity: FloatArray
+) -> tuple[IntArray, BoolArray, FloatArray]:
+    """Return the group of each row, whether it is kept, and its similarity to the kept one.
+
+    Kept is the member with the largest sum of similarities over its pairs: where a group has all
+    its pairs, the medoid. Ties go to the first row.
+    """
+    part = components(n, pairs)
+    is_member = np.bincount(part)[part] > 1
+    group = np.full(n, -1)
+    group[is_member] = pd.factorize(part[is_member])[0]
+
+    central = np.bincount(pairs.ravel(), np.repeat(similarity, 2), minlength=n).round(6)
+    order = np.lexsort((-central, group))  # stable: ties stay in the order of rows
+    order = order[is_member[order]]
+    kept = order[np.unique(group[order], return_index=True)[1]]
+    keep = ~is_member
+    keep[kept] = True
+
+    to_kept = np.full(n, np.nan)
+    for one, other in ((0, 1), (1, 0)):
+        linked = np.isin(pairs[:, one], kept)
+        to_kept[pairs[linked, other]] = similarity[linked]
+    to_kept[kept] = 1.0
+    return group, keep, to_kept

@@ -1,0 +1,206 @@
+"""Results as plotly figures, legible on a white page and on a black one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import align, check_labels, complain
+from curalab_widgets._points import COLORS, GREY, paint
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["effect_intervals", "error_confusion", "map_points", "oddness", "quality"]
+
+_BINS = 50
+
+
+def _figure(traces: list[dict[str, Any]], *, title: str, x: str, y: str) -> go.Figure:
+    import plotly.graph_objects as go
+
+    axis = {"gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.6)"}
+    return go.Figure(
+        traces,
+        {
+            "title": {"text": title, "font": {"size": 15}},
+            "xaxis": {**axis, "title": {"text": x}},
+            "yaxis": {**axis, "title": {"text": y}},
+            "font": {"color": GREY},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "margin": {"t": 48, "r": 24},
+            "barmode": "stack",
+            "height": 360,
+        },
+    )
+
+
+def _histogram(values: Any, marked: Any, *, word: str, **text: str) -> go.Figure:
+    """Count `values` in bins of equal width, the marked ones in a colour and a pattern."""
+    known = np.isfinite(values)
+    edges = np.histogram_bin_edges(values[known], bins=_BINS)
+    traces = [
+        {
+            "type": "bar",
+            "x": (edges[1:] + edges[:-1]) / 2,
+            "y": np.histogram(values[known & part], bins=edges)[0],
+            "width": np.diff(edges),
+            "name": name,
+            "marker": {"color": color, "pattern": {"shape": shape}},
+        }
+        for part, name, color, shape in (
+            (~marked, f"not {word}", COLORS[0], ""),
+            (marked, word, COLORS[1], "/"),
+        )
+    ]
+    return _figure(traces, y="items", **text)
+
+
+def quality(errors: Any) -> go.Figure:
+    """Show how label quality is spread, and which labels are marked.
+
+    Parameters
+    ----------
+    errors : LabelErrors
+        From ``find_label_errors``. Rows without a label are left out.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    return _histogram(
+        errors.quality,
+        errors.is_error,
+        word="marked as wrong",
+        title=f"Quality of {len(errors):,} labels",
+        x="label quality (1 is clean)",
+    )
+
+
+def oddness(outliers: Any) -> go.Figure:
+    """Show how oddness is spread, and which items are marked.
+
+    Parameters
+    ----------
+    outliers : Outliers
+        From ``find_outliers``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    return _histogram(
+        outliers.oddness,
+        outliers.is_outlier,
+        word="marked as outliers",
+        title=f"Oddness of {len(outliers):,} items",
+        x="oddness (higher is odder)",
+    )
+
+
+def error_confusion(errors: Any, labels: Any) -> go.Figure:
+    """Count the marked labels by what was given and what is suggested.
+
+    Parameters
+    ----------
+    errors : LabelErrors
+        From ``find_label_errors``.
+    labels : array-like of shape (n_items,)
+        The labels that were judged; a Series is aligned by id.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    given = np.asarray(align("labels", labels, errors.ids), dtype=object)[errors.is_error]
+    suggested = np.asarray(errors.suggested, dtype=object)[errors.is_error]
+    classes = check_labels([*given, *suggested])[2]
+    table = pd.crosstab(given, suggested).reindex(index=classes, columns=classes, fill_value=0)
+    heat = {
+        "type": "heatmap",
+        "x": [str(c) for c in classes],
+        "y": [str(c) for c in classes],
+        "z": table.to_numpy(),
+        "texttemplate": "%{z}",
+        "colorscale": [[0, "rgba(128,128,128,0)"], [1, COLORS[1]]],
+    }
+    title = f"{len(given):,} labels marked as wrong"
+    figure = _figure([heat], title=title, x="suggested", y="given")
+    return figure.update_layout(xaxis_type="category", yaxis_type="category")
+
+
+def effect_intervals(effect: Any) -> go.Figure:
+    """Show the gain of a curation step with its intervals, over all and for each class.
+
+    Parameters
+    ----------
+    effect : Effect
+        From ``measure_effect``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    rows = [
+        ("over doing nothing", effect.gain, *effect.interval),
+        ("over as much at random", effect.gain_over_random, *effect.interval_over_random),
+    ]
+    classes = effect.per_class[["class", "gain", "low", "high"]].itertuples(index=False)
+    rows += [(f"class {name}", gain, low, high) for name, gain, low, high in classes]
+    names, gain, low, high = (list(part) for part in zip(*rows, strict=True))
+    middle = 100 * np.array(gain, dtype=float)
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": middle,
+        "y": names,
+        "marker": {"size": 9, "color": [COLORS[0]] * 2 + [GREY] * (len(rows) - 2)},
+        "error_x": {
+            "symmetric": False,
+            "array": 100 * np.array(high, dtype=float) - middle,
+            "arrayminus": middle - 100 * np.array(low, dtype=float),
+        },
+    }
+    figure = _figure([dots], title=effect.sentence, x="gain in accuracy, points", y="")
+    return figure.update_layout(
+        yaxis_autorange="reversed", height=160 + 26 * len(rows), title_font_size=12
+    )
+
+
+def map_points(view: Any, *, color: Any = None) -> go.Figure:
+    """Draw a map as a still scatter.
+
+    Parameters
+    ----------
+    view : Embedding of 2 columns or array-like of shape (n_items, 2)
+        Where the items lie.
+    color : Series or array-like of shape (n_items,), default=None
+        What colours them, aligned by id.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    xy = np.asarray(view, dtype=float)
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise ValueError(complain("view", "of shape (n, 2)", what=f"shape {xy.shape}"))
+    ids = view.ids if hasattr(view, "ids") else pd.RangeIndex(len(xy), name="row")
+    column = None if color is None else pd.Series(np.asarray(align("color", color, ids)))
+    colored = paint(column, len(xy))
+    traces = [
+        {
+            "type": "scattergl",
+            "mode": "markers",
+            "x": xy[colored.codes == code, 0],
+            "y": xy[colored.codes == code, 1],
+            "name": name or None,
+            "showlegend": bool(name),
+            "marker": {"size": 5, "color": colored.colors[code]},
+        }
+        for code, name in enumerate(colored.names)
+        if (colored.codes == code).any()
+    ]
+    return _figure(traces, title=f"Map of {len(xy):,} items", x="", y="").update_layout(height=480)

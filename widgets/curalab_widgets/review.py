@@ -1,0 +1,267 @@
+"""Suspects one by one: look, decide, undo; each decision is on disk before the next item shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+import traitlets
+
+from curalab._check import check_ids, check_integer, complain, rows_of
+from curalab.embedding import Embedding
+from curalab.items._table import check_table
+from curalab.ledger import Ledger
+from curalab.results import StageResult
+from curalab_widgets._cards import Cards, is_missing, plain
+from curalab_widgets._panel import Ids, Panel
+
+__all__ = ["ReviewPanel"]
+
+_NEIGHBORS = 6
+_MARKS = {"quality": "label quality (1 is clean)", "oddness": "oddness (higher is odder)"}
+
+
+class ReviewPanel(Panel):
+    """A queue of suspects to keep, relabel, drop or skip, straight into the ledger.
+
+    Keys, while the panel has the focus: K keep, R relabel to the suggestion, D drop, S skip,
+    U undo, and number keys for the classes. Each is a method too: `keep`, `relabel`, `drop`,
+    `skip`, `undo`.
+
+    Parameters
+    ----------
+    suspects : LabelErrors, Outliers, another result, or sequence of ids
+        Whom to look at: the worst or oddest first, or in the order given.
+    items : DataFrame
+        The items; its index holds the ids.
+    ledger : Ledger
+        Where decisions go. Items that it holds a decision on are not asked again.
+    labels : str, default="label"
+        The column that relabelling changes. A table without "label" has nothing to relabel.
+    actor : str, default=None
+        Who decides. None is the name of the user.
+    n : int, default=None
+        Length of the queue. None takes all that the result marks, or all ids.
+    embedding : Embedding, default=None
+        With one, the nearest neighbours of each suspect stand beside it.
+
+    Attributes
+    ----------
+    selected : list
+        The id on show, or nothing when all are decided. Setting it shows that item.
+    decided : int
+        How many of the queue are decided.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from curalab.ledger import Ledger
+    >>> from curalab_widgets import ReviewPanel
+    >>> items = pd.DataFrame({"label": ["cat", "dog", "cat"]}, index=["a", "b", "c"])
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with Ledger(f"{folder.name}/pets.ledger") as ledger:
+    ...     panel = ReviewPanel(["c", "a"], items, ledger, actor="Ann")
+    ...     panel.relabel("dog")
+    ...     panel.selected, ledger.apply(items).loc["c", "label"]
+    (['a'], 'dog')
+    >>> folder.cleanup()
+    """
+
+    selected = Ids(most=1)
+    decided = traitlets.Int(0)
+
+    def __init__(
+        self,
+        suspects: Any,
+        items: pd.DataFrame,
+        ledger: Ledger,
+        *,
+        labels: str = "label",
+        actor: str | None = None,
+        n: int | None = None,
+        embedding: Embedding | None = None,
+    ) -> None:
+        items = check_table("items", items)
+        super().__init__(
+            items, title="Review of suspects", ledger=ledger, labels=labels, actor=actor
+        )
+        self._need_ledger()
+        self._result = suspects if isinstance(suspects, StageResult) else None
+        self._queue = rows_of(self.ids, _queued(suspects, n), name="suspects").tolist()
+        self._embedding = embedding
+        self._cards = Cards(items.drop(columns=self._labels or []))
+        self._done = self._decided_before()
+        self._build()
+        self._next()
+
+    def _decided_before(self) -> set[int]:
+        known = self._need_ledger().decisions()
+        counts = known["action"].isin(["keep", "drop"]) | (
+            (known["action"] == "relabel") & (known["field"] == (self._labels or ""))
+        )
+        return set(self.ids.get_indexer(known.index[counts]).tolist())
+
+    def _build(self) -> None:
+        self._progress, self._card, self._facts = (ipywidgets.HTML() for _ in range(3))
+        self._facts.add_class("curalab-side")
+        keep = self._button("Keep", "It is right as it is", self.keep, key="k")
+        self._accept = self._button("Relabel", "Give the suggested label", self.accept, key="r")
+        self._accept.button_style = "primary"
+        rest = [
+            self._button("Drop", "It does not belong in the dataset", self.drop, key="d"),
+            self._button("Skip", "Decide later", self.skip, key="s"),
+            self._button("Undo", "Take back the last decision", self.undo, key="u"),
+        ]
+        deciding = [keep, *rest] if self._labels is None else [keep, self._accept, *rest]
+        self._show([self._progress], [self._card, self._facts], deciding, self._labelling())
+
+    # ---- what a hand can do ----------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Record the suggested label."""
+        suggested = self._at("suggested", self._row())
+        if is_missing(suggested):
+            raise ValueError("There is no suggestion for this item. Choose a label.")
+        self.relabel(suggested)
+
+    def skip(self) -> None:
+        """Show the next item; this one comes again."""
+        self._next()
+
+    def undo(self) -> None:
+        """Take back the last decision, after a restart the actor's own last; show its item."""
+        super().undo()
+        self._done -= set(self._rows())
+        self._draw()
+
+    def _record(self, **columns: Any) -> None:
+        row = self._row()
+        super()._record(**columns)
+        self._done.add(row)
+        self._next()
+
+    def _grounds(self) -> dict[str, Any]:
+        row = self._row()
+        reasons = [f"{text} {value:.3g}" for text, value in self._marks(row).items()]
+        if not is_missing(suggested := self._at("suggested", row)):
+            reasons.append(f"suggested {suggested}")
+        if self._result is None:
+            return {"reason": "reviewed"}
+        params = dict(self._result.params)
+        made = {key: params.get(key) for key in ("method", "embedding")}
+        return {**made, "params": params, "reason": ", ".join(reasons)}
+
+    # ---- the queue -------------------------------------------------------------------------------
+
+    def _row(self) -> int:
+        if not self.selected:
+            raise ValueError("There is nothing to decide: all are decided.")
+        return self._rows()[0]
+
+    def _next(self) -> None:
+        """Show the next undecided item of the queue, from its start again after its end."""
+        row = self._row() if self.selected else -1
+        at = self._queue.index(row) + 1 if row in self._queue else 0
+        order = [*self._queue[at:], *self._queue[:at]]
+        left = next((row for row in order if row not in self._done), None)
+        self.selected = [] if left is None else [self.ids[left]]
+        self._draw()
+
+    @traitlets.observe("selected")
+    def _draw(self, _: Any = None) -> None:
+        total = len(self._queue)
+        self.decided = len(self._done.intersection(self._queue))
+        self._progress.value = (
+            f"<progress value='{self.decided}' max='{max(total, 1)}'></progress> "
+            f"<b>{self.decided:,} of {total:,}</b> decided"
+        )
+        if not self.selected:
+            self._card.value = f"<b>{'All are decided.' if total else 'Nothing to review.'}</b>"
+            self._facts.value = "<code>ledger.apply(items)</code> makes the new table."
+            return
+        row = self._row()
+        suggested = self._at("suggested", row)
+        self._accept.description = f"Relabel to {str(suggested)[:24]} (R)"
+        self._accept.disabled = is_missing(suggested)
+        self._card.value = self._cards.card(row)
+        self._facts.value = "".join(f"<div>{fact}</div>" for fact in self._told(row))
+
+    # ---- what is known of an item ----------------------------------------------------------------
+
+    def _at(self, name: str, row: int) -> Any:
+        """Return what the result's array `name` says of an item; None where it does not."""
+        values = getattr(self._result, name, None)
+        if self._result is None or values is None:
+            return None
+        at = self._result.ids.get_indexer([self.ids[row]])[0]
+        return None if at < 0 else values[at]
+
+    def _marks(self, row: int) -> dict[str, Any]:
+        marks = {text: self._at(name, row) for name, text in _MARKS.items()}
+        return {text: value for text, value in marks.items() if value is not None}
+
+    def _told(self, row: int) -> list[str]:
+        """Return why the item is here, as HTML."""
+        facts = [f"{plain(text)}: {plain(value)}" for text, value in self._marks(row).items()]
+        if self._labels is not None:
+            suggested = self._at("suggested", row)
+            arrow = "" if is_missing(suggested) else f" → suggested <b>{plain(suggested)}</b>"
+            given = plain(self._given(row))
+            facts.insert(0, f"<span class='curalab-label'>label <b>{given}</b>{arrow}</span>")
+        if self._result is not None and hasattr(self._result, "why"):
+            facts.append(_explained(self._result.why(self.ids[row])))
+        if near := self._near(row):
+            labels = [self._given(other) for other in near]
+            facts.append("Nearest items:" + self._cards.tiles(near, labels=labels))
+        return facts
+
+    def _near(self, row: int) -> list[int]:
+        if self._embedding is None or self.ids[row] not in self._embedding.ids:
+            return []
+        own = self._embedding.take([self.ids[row]])
+        found = self._embedding.search(own, min(_NEIGHBORS + 1, len(self._embedding))).indices[0]
+        rows = self.ids.get_indexer(self._embedding.ids[found])
+        return [int(other) for other in rows if other not in (-1, row)][:_NEIGHBORS]
+
+    def _pick(self, what: str, number: int) -> None:
+        if what == "row":
+            self.selected = [self.ids[number]]
+
+    # ---- without a kernel ------------------------------------------------------------------------
+
+    def _still(self) -> str:
+        rows = self._queue[:8]
+        told = {
+            "label": [self._given(row) for row in rows],
+            **{
+                text: [self._at(name, row) for row in rows]
+                for name, text in {"suggested": "suggested", **_MARKS}.items()
+            },
+        }
+        told = {name: values for name, values in told.items() if any(v is not None for v in values)}
+        said = f"{self.decided:,} of {len(self._queue):,} suspects decided. The first:"
+        return f"<p>{said}</p>{self._cards.table(rows, told)}"
+
+
+def _queued(suspects: Any, n: int | None) -> pd.Index:
+    """Return the ids to look at, in order."""
+    if n is not None:
+        check_integer("n", n, low=1)
+    for ranked, marked in (("worst", "is_error"), ("top", "is_outlier")):
+        if hasattr(suspects, ranked):
+            wanted = int(getattr(suspects, marked).sum()) if n is None else min(n, len(suspects))
+            return pd.Index(getattr(suspects, ranked)(wanted))
+    if isinstance(suspects, str) or not (hasattr(suspects, "ids") or hasattr(suspects, "__iter__")):
+        raise TypeError(complain("suspects", "a result or a sequence of ids", suspects))
+    return check_ids(suspects.ids if hasattr(suspects, "ids") else suspects)[:n]
+
+
+def _explained(reasons: Any) -> str:
+    """Return what a result's `why` says, whatever its form, as HTML."""
+    if isinstance(reasons, pd.DataFrame):
+        return str(reasons.map(plain).to_html(escape=False, border=0, notebook=True))
+    if isinstance(reasons, Mapping | pd.Series):
+        return ", ".join(f"{plain(k)}: {plain(v)}" for k, v in reasons.items())
+    return plain(reasons, limit=500)
