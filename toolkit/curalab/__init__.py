@@ -1,17 +1,111 @@
 """Curate datasets in notebooks: one small interface to every method of the field."""
 
+from curalab import (
+    clusters,
+    documents,
+    duplicates,
+    encoders,
+    explanations,
+    label_errors,
+    maps,
+    outliers,
+    pseudo_labels,
+    samples,
+    selectors,
+    shift,
+    testing,
+)
 from curalab._check import AlignmentError, MissingExtraError, StaleDecisionError
+from curalab._versions import show_versions
+from curalab.audits import Audit, audit
+from curalab.clusters import Clustering, cluster
+from curalab.documents import Card, card
+from curalab.duplicates import Duplicates, Leakage, find_duplicates, find_leakage
+from curalab.effect import Effect, measure_effect
 from curalab.embedding import Embedding
+from curalab.encoders import cache_info, clear_cache, embed
+from curalab.explanations import Explanation, explain
+from curalab.items import check_items, join, load_items
+from curalab.label_errors import LabelErrors, find_label_errors
+from curalab.leaderboard import Leaderboard, bench
+from curalab.ledger import Ledger
+from curalab.maps import reduce
+from curalab.neighbors import Neighbors
 from curalab.outliers import Outliers, find_outliers
 from curalab.pool import Pool, methods
+from curalab.pseudo_labels import PseudoLabels, pseudo_label
+from curalab.samples import (
+    Planted,
+    plant_duplicates,
+    plant_label_errors,
+    plant_leakage,
+    plant_outliers,
+    plant_shift,
+)
+from curalab.selectors import Selection, select, top_k
+from curalab.shift import Shift, find_shift
 
 __all__ = [
     "AlignmentError",
+    "Audit",
+    "Card",
+    "Clustering",
+    "Duplicates",
+    "Effect",
     "Embedding",
+    "Explanation",
+    "LabelErrors",
+    "Leaderboard",
+    "Leakage",
+    "Ledger",
     "MissingExtraError",
+    "Neighbors",
     "Outliers",
+    "Planted",
     "Pool",
+    "PseudoLabels",
+    "Selection",
+    "Shift",
     "StaleDecisionError",
+    "audit",
+    "bench",
+    "cache_info",
+    "card",
+    "check_items",
+    "clear_cache",
+    "cluster",
+    "clusters",
+    "documents",
+    "duplicates",
+    "embed",
+    "encoders",
+    "explain",
+    "explanations",
+    "find_duplicates",
+    "find_label_errors",
+    "find_leakage",
     "find_outliers",
+    "find_shift",
+    "join",
+    "label_errors",
+    "load_items",
+    "maps",
+    "measure_effect",
     "methods",
+    "outliers",
+    "plant_duplicates",
+    "plant_label_errors",
+    "plant_leakage",
+    "plant_outliers",
+    "plant_shift",
+    "pseudo_label",
+    "pseudo_labels",
+    "reduce",
+    "samples",
+    "select",
+    "selectors",
+    "shift",
+    "show_versions",
+    "testing",
+    "top_k",
 ]

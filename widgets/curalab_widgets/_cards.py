@@ -90,6 +90,8 @@ def _shrunk(cell: Any, side: int) -> str:
 
 def _bytes(array: Any) -> AnyArray:
     values = np.asarray(array)
+    if values.ndim not in (2, 3):
+        raise ValueError(f"a {type(array).__name__} of shape {values.shape} is no image")
     if values.ndim == 3 and values.shape[0] in (1, 3, 4) and values.shape[2] not in (1, 3, 4):
         values = np.moveaxis(values, 0, 2)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -148,18 +150,17 @@ class Cards:
     def table(self, rows: Sequence[int], columns: Mapping[str, Sequence[object]]) -> str:
         """Return items and what is said of them as a plain HTML table."""
         head = "".join(f"<th>{plain(name)}</th>" for name in ("id", "item", *columns))
-        cells = zip(rows, zip(*columns.values(), strict=True) if columns else [()] * len(rows))
         body = "".join(
             f"<tr><td>{plain(self._items.index[row])}</td><td>{self.face(row)}</td>"
-            + "".join(f"<td>{plain(value)}</td>" for value in values)
+            + "".join(f"<td>{plain(values[at])}</td>" for values in columns.values())
             + "</tr>"
-            for row, values in cells
+            for at, row in enumerate(rows)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _kind(column: pd.Series[Any]) -> str:
-    cells = column.dropna().head(_SAMPLE)
+    cells = column.head(100 * _SAMPLE).dropna().head(_SAMPLE)
     kinds = {kind_of(cell) for cell in cells}
     if kinds == {"image"}:
         return "image"

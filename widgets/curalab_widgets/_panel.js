@@ -32,7 +32,10 @@ function render({ model, el }) {
     }, { capture: true, signal });
     root.addEventListener("click", (event) => {
       const picked = event.target.closest("[data-pick]");
-      if (picked) model.send({ pick: picked.dataset.pick });
+      if (!picked) return;
+      model.send({ pick: picked.dataset.pick });
+      // Tiles are made anew by what they do, and would take the focus with them.
+      if (picked.matches(".curalab-tile")) root.focus({ preventScroll: true });
     }, { signal });
     // Wherever in the panel one clicks, its keys work afterwards; plots keep the focus away.
     root.addEventListener("pointerdown", () => {

@@ -6,6 +6,7 @@ import getpass
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Ids(traitlets.TraitType[list[Any], Any]):
-    """Ids of the panel's items as a list, at most `most` of them; any sequence of ids may be set."""
+    """Ids of the panel's items as a list, at most `most`; any sequence of ids may be set."""
 
     def __init__(self, *, most: int | None = None) -> None:
         self._most = most
@@ -50,6 +51,13 @@ class Ids(traitlets.TraitType[list[Any], Any]):
         return list(obj.ids[rows].tolist())
 
 
+def _user() -> str:
+    try:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError):  # containers run under numbers that have no name
+        return "unnamed"
+
+
 class _Ear(anywidget.AnyWidget):
     """What listens in the browser."""
 
@@ -60,7 +68,7 @@ class _Ear(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
 
 
-class Panel(ipywidgets.VBox):
+class Panel(ipywidgets.VBox):  # type: ignore[misc]
     """A box over a table of items, whose index holds the ids that may be selected.
 
     What a hand can do a method does; buttons and keys only call it. With a ledger, decisions about
@@ -80,7 +88,7 @@ class Panel(ipywidgets.VBox):
     ) -> None:
         self.ids = items.index
         self._items, self._ledger = items, ledger
-        self._actor = actor or os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+        self._actor = actor or _user()
         self._labels = None if labels == "label" and labels not in items.columns else labels
         if ledger is not None and not isinstance(ledger, Ledger):
             raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
@@ -94,6 +102,10 @@ class Panel(ipywidgets.VBox):
         super().__init__()
         self._ear.still = str(self.model_id)
         self.add_class("curalab-panel")
+
+    def __repr__(self) -> str:
+        chosen = f"{len(self.selected):,} selected"
+        return f"{type(self).__name__}({len(self.ids):,} items, {chosen})"
 
     # ---- decisions -------------------------------------------------------------------------------
 
@@ -114,14 +126,17 @@ class Panel(ipywidgets.VBox):
         self._record(
             action=["keep" if s else "relabel" for s in same],
             field=[None if s else self._labels for s in same],
-            old=[None if s else np.nan if is_missing(o) else o for o, s in zip(given, same)],  # noqa: B905
+            old=[np.nan if is_missing(old) else old for old in given],
             new=[None if s else new for s in same],
         )
 
     def undo(self) -> None:
         """Take back the panel's last decision, after a restart the actor's; select its items."""
         ledger = self._need_ledger()
-        events, ids = self._history[-1] if self._history else ([None], [])
+        events: Sequence[int | None] = [None]
+        ids: list[Any] = []
+        if self._history:
+            events, ids = self._history[-1]
         undone = [ledger.undo(event, actor=self._actor) for event in events]
         if self._history:
             self._history.pop()
@@ -184,8 +199,7 @@ class Panel(ipywidgets.VBox):
         by_name = all(len(str(c)) == 1 and str(c).isdigit() for c in classes)
         keys = {str(c) if by_name else str(i): c for i, c in enumerate(classes[:10], start=1)}
         keys.pop("10", None)
-        for key, name in keys.items():
-            self._keys[key] = lambda name=name: self.relabel(name)
+        self._keys |= {key: partial(self.relabel, name) for key, name in keys.items()}
         hint = " ".join(f"<kbd>{k}</kbd>{'' if by_name else plain(c)}" for k, c in keys.items())
         choice = ipywidgets.Dropdown(options=[(str(c)[:60], c) for c in classes])
         return [
@@ -239,5 +253,5 @@ class Panel(ipywidgets.VBox):
         # it, and without the network that widget stays empty. The live panel hides the picture.
         bundle = self._repr_mimebundle_()
         view = bundle.pop(_VIEW)
-        publish_display_data(bundle)
-        publish_display_data({_VIEW: view, "text/html": ""})
+        publish_display_data(bundle)  # type: ignore[no-untyped-call]
+        publish_display_data({_VIEW: view, "text/html": ""})  # type: ignore[no-untyped-call]

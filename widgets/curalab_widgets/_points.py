@@ -20,14 +20,17 @@ from curalab._check import FloatArray, IntArray, check_choice
 __all__ = ["COLORS", "GREY", "Paint", "paint", "point_view", "raster"]
 
 # Of middling lightness, so that they show on a white page and on a black one.
-COLORS = (
-    "#4878d0 #ee854a #2fa36b #d65f5f #956cb4 #c9a227 #dc7ec0 #1fa7b8 #8c613c #7f9f2f "
-    "#8fb3ee #f8bd8f #82d3a8 #f0a0a0 #c6a9dd #e8cf73 #f2b8de #79d3de #c19a77 #b9d36b"
-).split()
+_TENS = (
+    "4878d0 ee854a 2fa36b d65f5f 956cb4 c9a227 dc7ec0 1fa7b8 8c613c 7f9f2f",
+    "8fb3ee f8bd8f 82d3a8 f0a0a0 c6a9dd e8cf73 f2b8de 79d3de c19a77 b9d36b",
+)
+COLORS = [f"#{color}" for ten in _TENS for color in ten.split()]
 GREY, PALE = "#8a8f98", "#b4b8bf"
 _SCALE = ("#4a4fb5", "#2a7fb8", "#1fa187", "#7ac142", "#f2b705")
 _BINS = 32
 _SIDE = 480  # pixels
+_OnSelect = Callable[[IntArray], None]
+_OnHover = Callable[[int | None], None]
 
 
 # ---- colours -------------------------------------------------------------------------------------
@@ -48,42 +51,40 @@ class Paint:
 
     @property
     def counts(self) -> IntArray:
-        """Rows of each color."""
+        """Rows of each colour."""
         return np.bincount(self.codes, minlength=len(self.colors))
 
 
 def paint(column: pd.Series[Any] | None, n: int) -> Paint:
     """Choose colours: a scale for numbers, else one for each of the most frequent values.
 
-    Integers of few distinct values count as classes.
+    Integers of few distinct values count as classes. None paints `n` rows alike.
     """
     if column is None:
         return Paint(codes=np.zeros(n, dtype=np.intp), colors=[COLORS[0]], names=[""])
-    is_date = pd.api.types.is_datetime64_any_dtype(column)
-    if is_date or (
-        pd.api.types.is_numeric_dtype(column)
-        and not pd.api.types.is_bool_dtype(column)
-        and (pd.api.types.is_float_dtype(column) or column.nunique() > len(COLORS))
-    ):
-        return _paint_numbers(column, is_date=is_date)
+    kind = pd.api.types
+    if kind.is_float_dtype(column) or kind.is_datetime64_any_dtype(column):
+        return _paint_numbers(column)
+    if kind.is_integer_dtype(column) and column.nunique() > len(COLORS):
+        return _paint_numbers(column)
     return _paint_classes(column)
 
 
-def _paint_numbers(column: pd.Series[Any], *, is_date: bool) -> Paint:
-    values = column.to_numpy(dtype="datetime64[s]").astype(float) if is_date else column
-    numbers = pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
-    numbers = np.where(np.isfinite(numbers) & column.notna().to_numpy(), numbers, np.nan)
-    is_known = ~np.isnan(numbers)
+def _paint_numbers(column: pd.Series[Any]) -> Paint:
+    numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    known = np.isfinite(numbers) & column.notna().to_numpy()
     codes = np.full(len(numbers), _BINS)
-    colors = [*_mixed(_SCALE, _BINS), PALE]
-    names = [""] * _BINS + ["missing"]
-    if not is_known.any():
-        return Paint(codes=codes, colors=colors, names=names)
-    low, high = np.nanmin(numbers), np.nanmax(numbers)
-    share = (numbers[is_known] - low) / ((high - low) or 1)
-    codes[is_known] = np.minimum(share * _BINS, _BINS - 1)
-    known = column[is_known]
-    return Paint(codes=codes, colors=colors, names=names, low=known.min(), high=known.max())
+    shown = column[known]
+    if known.any():
+        share = numbers[known] - numbers[known].min()
+        codes[known] = np.minimum(share / (share.max() or 1) * _BINS, _BINS - 1)
+    return Paint(
+        codes=codes,
+        colors=[*_mixed(_SCALE, _BINS), PALE],
+        names=[""] * _BINS + ["missing"],
+        low=shown.min() if known.any() else None,
+        high=shown.max() if known.any() else None,
+    )
 
 
 def _paint_classes(column: pd.Series[Any]) -> Paint:
@@ -96,18 +97,18 @@ def _paint_classes(column: pd.Series[Any]) -> Paint:
     rank = np.full(len(values) + 1, len(shown))  # its last place is that of -1: missing
     rank[shown] = np.arange(len(shown))
     rank[-1] = len(shown) + 1
-    rest = len(values) - len(shown)
+    rest = f"{len(values) - len(shown):,} other values"
     return Paint(
         codes=rank[codes],
         colors=[*COLORS[: len(shown)], GREY, PALE],
-        names=[*map(str, values[shown]), f"{rest:,} other values", "missing"],
+        names=[*map(str, values[shown]), rest, "missing"],
     )
 
 
 def _mixed(stops: tuple[str, ...], n: int) -> list[str]:
     ends = np.array([_rgb(stop) for stop in stops])
     at = np.linspace(0, len(stops) - 1, n)
-    mixed = [np.interp(at, np.arange(len(stops)), ends[:, band]) for band in range(3)]
+    mixed = [np.interp(at, np.arange(len(stops)), band) for band in ends.T]
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(mixed).astype(int).T]
 
 
@@ -120,32 +121,32 @@ def _rgb(color: str) -> list[int]:
 
 def _framed(xy: FloatArray) -> FloatArray:
     """Return the points moved and scaled, alike in both directions, into the square -1 … 1."""
-    xy = np.asarray(xy, dtype=np.float64)
     low, high = xy.min(axis=0), xy.max(axis=0)
     reach = float((high - low).max()) / 2 or 1.0
     return np.asarray((xy - (low + high) / 2) / (reach * 1.05), dtype=np.float32)
 
 
 def _size(n: int) -> int:
-    return int(np.clip(round(60 / max(n, 1) ** 0.28), 2, 14))
+    return int(np.clip(round(60 / n**0.28), 2, 14))
 
 
 def raster(xy: FloatArray, colored: Paint, *, side: int = _SIDE) -> bytes:
     """Draw points into a square picture without a browser; return it as PNG."""
     from PIL import Image
 
-    reach = _size(len(xy)) // 2
-    width = side + 2 * reach
+    fine = 2 * side  # drawn twice as large: its pixels are averaged into smooth edges
+    reach = _size(len(xy))
+    width = fine + 2 * reach
     colors = np.array([[*_rgb(c), 255] for c in colored.colors], dtype=np.uint8)
     each = colors.view(np.uint32)[colored.codes, 0]
-    x, y = np.round((_framed(xy).T * [[1], [-1]] + 1) / 2 * (side - 1)).astype(np.intp) + reach
-    pixels = np.zeros(width * width, dtype=np.uint32)
+    x, y = np.round((_framed(xy).T * [[1], [-1]] + 1) / 2 * (fine - 1)).astype(np.intp) + reach
+    pixels = np.full((width * width, 4), [*_rgb(GREY), 0], dtype=np.uint8).view(np.uint32)[:, 0]
     steps = range(-reach, reach + 1)
     for shift in (dy * width + dx for dx in steps for dy in steps if dx**2 + dy**2 <= reach**2):
         pixels[y * width + x + shift] = each
-    picture = Image.fromarray(pixels.view(np.uint8).reshape(width, width, 4))
     made = io.BytesIO()
-    picture.save(made, "PNG")
+    picture = Image.fromarray(pixels.view(np.uint8).reshape(width, width, 4))
+    picture.reduce(2).save(made, "PNG")
     return made.getvalue()
 
 
@@ -156,17 +157,13 @@ class _ScatterView:
     """jupyter-scatter: WebGL, up to millions of points."""
 
     def __init__(
-        self,
-        xy: FloatArray,
-        colored: Paint,
-        on_select: Callable[[IntArray], None],
-        on_hover: Callable[[int | None], None],
+        self, xy: FloatArray, colored: Paint, on_select: _OnSelect, on_hover: _OnHover
     ) -> None:
         import jscatter
 
         # Made with two corners and given its points below: the histograms that Scatter computes for
         # its own tooltips take longer than all the rest.
-        scatter = jscatter.Scatter(
+        self._scatter = jscatter.Scatter(
             x=[-1, 1],
             y=[-1, 1],
             x_scale=(-1, 1),
@@ -178,13 +175,12 @@ class _ScatterView:
             opacity_unselected=0.15,
             axes=False,
             background_color="#ffffff00",
-            reticle_color=GREY,
+            reticle=False,
             color_hover=GREY,
             mouse_mode="lasso",
             options={"pointSizeSelected": 2, "pointOutlineWidth": 1},
         )
-        self._scatter = scatter
-        self.widget = scatter.show(buttons=[])
+        self.widget = self._scatter.show(buttons=[])
         self.widget.layout.width = f"{_SIDE}px"
         self._xy = _framed(xy)
         self.recolor(colored)
@@ -201,13 +197,12 @@ class _ScatterView:
         self.widget.observe(self._selected, "selection")
 
     def recolor(self, colored: Paint) -> None:
-        no_size = np.zeros(len(self._xy), dtype=np.float32)
-        self.widget.color_scale = "categorical"
-        self.widget.color_domain = {}
         rgba = [[*(band / 255 for band in _rgb(color)), 1.0] for color in colored.colors]
+        self.widget.color_scale, self.widget.color_domain = "categorical", {}
         self.widget.color = self.widget.color_selected = rgba
         self.widget.color_by = "valueA"
-        self.widget.points = np.column_stack([self._xy, colored.codes.astype(np.float32), no_size])
+        columns = [self._xy, colored.codes.astype(np.float32), np.zeros_like(self._xy[:, 0])]
+        self.widget.points = np.column_stack(columns)
 
     def use(self, tool: str) -> None:
         self._scatter.mouse("panZoom" if tool == "move" else "lasso")
@@ -221,38 +216,32 @@ class _PlotlyView:
     """plotly's FigureWidget: for hosts and habits that need it; heavier at every size."""
 
     def __init__(
-        self,
-        xy: FloatArray,
-        colored: Paint,
-        on_select: Callable[[IntArray], None],
-        on_hover: Callable[[int | None], None],
+        self, xy: FloatArray, colored: Paint, on_select: _OnSelect, on_hover: _OnHover
     ) -> None:
         import plotly.graph_objects as go
 
-        framed = _framed(xy)
-        self.widget = go.FigureWidget(
-            go.Scattergl(
-                x=framed[:, 0],
-                y=framed[:, 1],
-                customdata=np.arange(len(xy), dtype=np.int32),
-                mode="markers",
-                marker={"size": _size(len(xy)), "opacity": 0.8},
-                unselected={"marker": {"opacity": 0.1}},
-                hoverinfo="none",
-            ),
-        )
-        hidden = {"visible": False, "range": [-1, 1]}
-        self.widget.update_layout(
-            xaxis=hidden,
-            yaxis={**hidden, "scaleanchor": "x"},
-            width=_SIDE,
-            height=_SIDE,
-            margin={"l": 0, "r": 0, "t": 0, "b": 0},
-            paper_bgcolor="rgba(0,0,0,0)",
-            plot_bgcolor="rgba(0,0,0,0)",
-            dragmode="lasso",
-            modebar={"remove": ["toImage", "lasso", "select", "zoom", "pan", "autoscale"]},
-        )
+        x, y = _framed(xy).T
+        trace = {
+            "type": "scattergl",
+            "x": x,
+            "y": y,
+            "customdata": np.arange(len(xy), dtype=np.int32),
+            "mode": "markers",
+            "marker": {"size": _size(len(xy)), "opacity": 0.8},
+            "unselected": {"marker": {"opacity": 0.1}},
+            "hoverinfo": "none",
+        }
+        layout = {
+            "xaxis": {"visible": False, "range": [-1, 1]},
+            "yaxis": {"visible": False, "range": [-1, 1]},
+            "width": _SIDE,
+            "height": _SIDE,
+            "margin": dict.fromkeys("lrtb", 0),
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "dragmode": "lasso",
+        }
+        self.widget = go.FigureWidget([trace], layout)
         self._points = self.widget.data[0]
         self.recolor(colored)
         self._wanted: IntArray | None = None
@@ -280,14 +269,10 @@ class _PlotlyView:
         self._points.selectedpoints = self._wanted
 
     def recolor(self, colored: Paint) -> None:
-        edges = np.linspace(0, 1, len(colored.colors) + 1)
-        steps = [(edges[i + j], c) for i, c in enumerate(colored.colors) for j in (0, 1)]
-        self._points.marker.update(
-            color=colored.codes.astype(np.uint8),
-            colorscale=steps,
-            cmin=-0.5,
-            cmax=len(colored.colors) - 0.5,
-        )
+        n = len(colored.colors)
+        steps = [((i + j) / n, color) for i, color in enumerate(colored.colors) for j in (0, 1)]
+        codes = colored.codes.astype(np.uint8)
+        self._points.marker.update(color=codes, colorscale=steps, cmin=-0.5, cmax=n - 0.5)
 
     def use(self, tool: str) -> None:
         self.widget.layout.dragmode = {"move": "pan", "box": "select"}.get(tool, tool)
@@ -296,21 +281,18 @@ class _PlotlyView:
         self.widget.update_layout(xaxis_range=[-1, 1], yaxis_range=[-1, 1])
 
 
-_ENGINES = {"scatter": _ScatterView, "plotly": _PlotlyView}
+_ENGINES: dict[str, type[_ScatterView] | type[_PlotlyView]] = {
+    "scatter": _ScatterView,
+    "plotly": _PlotlyView,
+}
 
 
 def point_view(
-    engine: str,
-    xy: FloatArray,
-    *,
-    colored: Paint,
-    on_select: Callable[[IntArray], None],
-    on_hover: Callable[[int | None], None],
+    engine: str, xy: FloatArray, *, colored: Paint, on_select: _OnSelect, on_hover: _OnHover
 ) -> _ScatterView | _PlotlyView:
     """Return a view of the points `xy`, shape (n, 2), finite, at least one.
 
     `on_select` gets the numbers of the points that a person selects, `on_hover` the number of the
     point under the mouse or None.
     """
-    check_choice("engine", engine, _ENGINES)
-    return _ENGINES[engine](xy, colored, on_select, on_hover)
+    return _ENGINES[check_choice("engine", engine, _ENGINES)](xy, colored, on_select, on_hover)

@@ -13,9 +13,10 @@ from curalab_widgets._points import COLORS, GREY, paint
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["effect_intervals", "error_confusion", "map_points", "oddness", "quality"]
+__all__ = ["effect_intervals", "error_confusion", "histogram", "map_points"]
 
 _BINS = 50
+_MEANING = {"quality": "label quality (1 is clean)", "oddness": "oddness (higher is odder)"}
 
 
 def _figure(traces: list[dict[str, Any]], *, title: str, x: str, y: str) -> go.Figure:
@@ -38,67 +39,35 @@ def _figure(traces: list[dict[str, Any]], *, title: str, x: str, y: str) -> go.F
     )
 
 
-def _histogram(values: Any, marked: Any, *, word: str, **text: str) -> go.Figure:
-    """Count `values` in bins of equal width, the marked ones in a colour and a pattern."""
+def histogram(result: Any) -> go.Figure:
+    """Count items by label quality or by oddness, those marked in another colour and hatched.
+
+    Parameters
+    ----------
+    result : LabelErrors or Outliers
+        From ``find_label_errors`` or ``find_outliers``. Rows without a number are left out.
+    """
+    name, marked = ("oddness", "is_outlier")
+    if hasattr(result, "quality"):
+        name, marked = ("quality", "is_error")
+    values, is_marked = np.asarray(getattr(result, name)), np.asarray(getattr(result, marked))
     known = np.isfinite(values)
     edges = np.histogram_bin_edges(values[known], bins=_BINS)
-    traces = [
+    bars = [
         {
             "type": "bar",
             "x": (edges[1:] + edges[:-1]) / 2,
             "y": np.histogram(values[known & part], bins=edges)[0],
             "width": np.diff(edges),
-            "name": name,
+            "name": word,
             "marker": {"color": color, "pattern": {"shape": shape}},
         }
-        for part, name, color, shape in (
-            (~marked, f"not {word}", COLORS[0], ""),
-            (marked, word, COLORS[1], "/"),
+        for part, word, color, shape in (
+            (~is_marked, "not marked", COLORS[0], ""),
+            (is_marked, "marked", COLORS[1], "/"),
         )
     ]
-    return _figure(traces, y="items", **text)
-
-
-def quality(errors: Any) -> go.Figure:
-    """Show how label quality is spread, and which labels are marked.
-
-    Parameters
-    ----------
-    errors : LabelErrors
-        From ``find_label_errors``. Rows without a label are left out.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
-    return _histogram(
-        errors.quality,
-        errors.is_error,
-        word="marked as wrong",
-        title=f"Quality of {len(errors):,} labels",
-        x="label quality (1 is clean)",
-    )
-
-
-def oddness(outliers: Any) -> go.Figure:
-    """Show how oddness is spread, and which items are marked.
-
-    Parameters
-    ----------
-    outliers : Outliers
-        From ``find_outliers``.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-    """
-    return _histogram(
-        outliers.oddness,
-        outliers.is_outlier,
-        word="marked as outliers",
-        title=f"Oddness of {len(outliers):,} items",
-        x="oddness (higher is odder)",
-    )
+    return _figure(bars, title=f"{result!r}", x=_MEANING[name], y="items")
 
 
 def error_confusion(errors: Any, labels: Any) -> go.Figure:
@@ -110,10 +79,6 @@ def error_confusion(errors: Any, labels: Any) -> go.Figure:
         From ``find_label_errors``.
     labels : array-like of shape (n_items,)
         The labels that were judged; a Series is aligned by id.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     given = np.asarray(align("labels", labels, errors.ids), dtype=object)[errors.is_error]
     suggested = np.asarray(errors.suggested, dtype=object)[errors.is_error]
@@ -124,8 +89,9 @@ def error_confusion(errors: Any, labels: Any) -> go.Figure:
         "x": [str(c) for c in classes],
         "y": [str(c) for c in classes],
         "z": table.to_numpy(),
-        "texttemplate": "%{z}",
-        "colorscale": [[0, "rgba(128,128,128,0)"], [1, COLORS[1]]],
+        "text": table.astype(str).where(table > 0, ""),
+        "texttemplate": "%{text}",
+        "colorscale": [[0, "#eef0f3"], [1, "#d9480f"]],
     }
     title = f"{len(given):,} labels marked as wrong"
     figure = _figure([heat], title=title, x="suggested", y="given")
@@ -139,10 +105,6 @@ def effect_intervals(effect: Any) -> go.Figure:
     ----------
     effect : Effect
         From ``measure_effect``.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     rows = [
         ("over doing nothing", effect.gain, *effect.interval),
@@ -179,10 +141,6 @@ def map_points(view: Any, *, color: Any = None) -> go.Figure:
         Where the items lie.
     color : Series or array-like of shape (n_items,), default=None
         What colours them, aligned by id.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
     """
     xy = np.asarray(view, dtype=float)
     if xy.ndim != 2 or xy.shape[1] != 2:
@@ -203,4 +161,6 @@ def map_points(view: Any, *, color: Any = None) -> go.Figure:
         for code, name in enumerate(colored.names)
         if (colored.codes == code).any()
     ]
-    return _figure(traces, title=f"Map of {len(xy):,} items", x="", y="").update_layout(height=480)
+    figure = _figure(traces, title=f"Map of {len(xy):,} items", x="", y="")
+    figure.update_yaxes(visible=False, scaleanchor="x").update_xaxes(visible=False)
+    return figure.update_layout(height=480)

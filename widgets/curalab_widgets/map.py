@@ -13,10 +13,10 @@ from curalab._check import (
     FloatArray,
     IntArray,
     align,
-    are_invented,
     carried_ids,
     complain,
     invented_ids,
+    rows_of,
 )
 from curalab.embedding import Embedding
 from curalab.items import join
@@ -115,6 +115,7 @@ class MapPanel(Panel):
             engine, self._xy, colored=self._paint, on_select=self._take, on_hover=self._look_at
         )
         self._points.widget.add_class("curalab-points")
+        self.observe(self._recolor, "color")
         self._build()
         self._tell()
 
@@ -174,14 +175,15 @@ class MapPanel(Panel):
         return len(rows)
 
     def _found(self, text: str) -> IntArray:
-        rows = self.ids.astype(str).get_indexer([part.strip() for part in text.split(",")])
+        parts = pd.Index([part.strip() for part in text.split(",")])
+        rows = self.ids.astype(str).get_indexer(parts)
         if (rows >= 0).all():
             return np.asarray(rows)
         if self.color is not None:
             column = self._items[self.color]
-            low, dots, high = text.partition("..")
-            if dots and pd.api.types.is_numeric_dtype(column):
-                return np.flatnonzero(column.between(float(low), float(high)))
+            ends = pd.to_numeric(pd.Series(text.split("..")), errors="coerce")
+            if len(ends) == 2 and pd.api.types.is_numeric_dtype(column):
+                return np.flatnonzero(column.between(*ends))
             if len(rows := np.flatnonzero(column.astype(str) == text)):
                 return rows
         texts = [self._items[name].astype("string") for name in self._cards.texts]
@@ -218,15 +220,14 @@ class MapPanel(Panel):
     @traitlets.validate("color")
     def _known_color(self, proposal: Any) -> Any:
         if proposal["value"] is not None:
-            check_column(self._items, proposal["value"], name="color")
+            known = self._items.drop(columns=self._cards.images)
+            check_column(known, proposal["value"], name="color")
         return proposal["value"]
 
-    @traitlets.observe("color")
     def _recolor(self, _: Any) -> None:
-        if hasattr(self, "_points"):
-            self._paint = self._painted()
-            self._points.recolor(self._paint)
-            self._tell()
+        self._paint = self._painted()
+        self._points.recolor(self._paint)
+        self._tell()
 
     def _painted(self) -> Paint:
         column = None if self.color is None else self._items[self.color].iloc[self._row_of]
@@ -240,7 +241,7 @@ class MapPanel(Panel):
 
     def _tell(self) -> None:
         self._legend.value = _legend(self._paint, tag="button")
-        rows = self._rows()[:_GALLERY]
+        rows = rows_of(self.ids, self.selected[:_GALLERY]).tolist()
         self._gallery.value = self._cards.tiles(rows, labels=self._colored(rows))
         self._say(self._status())
 
@@ -256,10 +257,12 @@ class MapPanel(Panel):
         picture = data_uri(raster(self._xy, self._paint))
         rows = (self._rows() or list(range(len(self.ids))))[:6]
         told = {} if self.color is None else {str(self.color): self._colored(rows)}
+        look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
         return (
-            f"<p>{plain(self._status())}</p><div style='display:flex;gap:16px;flex-wrap:wrap'>"
+            f"<p>{plain(self._status())}</p><div style='{look}'>"
             f"<img alt='Map of {len(self.ids):,} items' src='{picture}' width='420' height='420'>"
-            f"<div>{_legend(self._paint, tag='span')}{self._cards.table(rows, told)}</div></div>"
+            f"<div style='flex:1 1 280px'>{_legend(self._paint, tag='span')}"
+            f"{self._cards.table(rows, told)}</div></div>"
         )
 
 
@@ -275,8 +278,7 @@ def _placed(view: Any, items: pd.DataFrame | None) -> tuple[FloatArray, pd.DataF
     ids = invented_ids(len(xy)) if ids is None else ids
     if items is None:
         return xy, pd.DataFrame(index=ids)
-    table = align("items", check_table("items", items), ids)
-    return xy, table if are_invented(ids) else table.set_axis(ids)
+    return xy, align("items", check_table("items", items), ids)
 
 
 def _legend(colored: Paint, *, tag: str) -> str:
@@ -284,7 +286,7 @@ def _legend(colored: Paint, *, tag: str) -> str:
     dot = "display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em"
     pick = "class='curalab-key' data-pick='color:{}'" if tag == "button" else ""
     made = [
-        f"<{tag} {pick.format(code)} style='margin-right:.6em'>"
+        f"<{tag} {pick.format(code)} style='display:inline-block;margin-right:.6em'>"
         f"<i style='{dot};background:{colored.colors[code]}'></i>"
         f"{plain(colored.names[code], limit=32)} <small>{count:,}</small></{tag}> "
         for code, count in enumerate(colored.counts)

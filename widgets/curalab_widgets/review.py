@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import pandas as pd
 import traitlets
 
@@ -45,7 +45,7 @@ class ReviewPanel(Panel):
     n : int, default=None
         Length of the queue. None takes all that the result marks, or all ids.
     embedding : Embedding, default=None
-        With one, the nearest neighbours of each suspect stand beside it.
+        With one, the nearest neighbours of each suspect stand beside it; LabelErrors know theirs.
 
     Attributes
     ----------
@@ -106,15 +106,17 @@ class ReviewPanel(Panel):
     def _build(self) -> None:
         self._progress, self._card, self._facts = (ipywidgets.HTML() for _ in range(3))
         self._facts.add_class("curalab-side")
-        keep = self._button("Keep", "It is right as it is", self.keep, key="k")
-        self._accept = self._button("Relabel", "Give the suggested label", self.accept, key="r")
-        self._accept.button_style = "primary"
-        rest = [
+        self._accept: ipywidgets.Button | None = None
+        if self._labels is not None and hasattr(self._result, "suggested"):
+            self._accept = self._button("Relabel", "Give the suggested label", self.accept, key="r")
+            self._accept.button_style = "primary"
+        deciding = [
+            self._button("Keep", "It is right as it is", self.keep, key="k"),
+            *([self._accept] if self._accept else []),
             self._button("Drop", "It does not belong in the dataset", self.drop, key="d"),
             self._button("Skip", "Decide later", self.skip, key="s"),
             self._button("Undo", "Take back the last decision", self.undo, key="u"),
         ]
-        deciding = [keep, *rest] if self._labels is None else [keep, self._accept, *rest]
         self._show([self._progress], [self._card, self._facts], deciding, self._labelling())
 
     # ---- what a hand can do ----------------------------------------------------------------------
@@ -182,9 +184,12 @@ class ReviewPanel(Panel):
             self._facts.value = "<code>ledger.apply(items)</code> makes the new table."
             return
         row = self._row()
-        suggested = self._at("suggested", row)
-        self._accept.description = f"Relabel to {str(suggested)[:24]} (R)"
-        self._accept.disabled = is_missing(suggested)
+        if self._accept is not None:  # never disabled: that would lose the focus, and so the keys
+            suggested = self._at("suggested", row)
+            known = not is_missing(suggested)
+            self._accept.description = (
+                f"Relabel to {str(suggested)[:24]} (R)" if known else "No suggestion"
+            )
         self._card.value = self._cards.card(row)
         self._facts.value = "".join(f"<div>{fact}</div>" for fact in self._told(row))
 
@@ -195,7 +200,7 @@ class ReviewPanel(Panel):
         values = getattr(self._result, name, None)
         if self._result is None or values is None:
             return None
-        at = self._result.ids.get_indexer([self.ids[row]])[0]
+        at = self._result.ids.get_indexer(self.ids[[row]])[0]
         return None if at < 0 else values[at]
 
     def _marks(self, row: int) -> dict[str, Any]:
@@ -210,20 +215,31 @@ class ReviewPanel(Panel):
             arrow = "" if is_missing(suggested) else f" → suggested <b>{plain(suggested)}</b>"
             given = plain(self._given(row))
             facts.insert(0, f"<span class='curalab-label'>label <b>{given}</b>{arrow}</span>")
-        if self._result is not None and hasattr(self._result, "why"):
-            facts.append(_explained(self._result.why(self.ids[row])))
-        if near := self._near(row):
+        why = self._why(row)
+        if why.get("proba") is not None:
+            likely = why["proba"].sort_values(ascending=False)[:3]
+            told = ", ".join(f"{plain(name)} {share:.0%}" for name, share in likely.items())
+            facts.append(f"a model that never saw this label says {told}")
+        near = self.ids.get_indexer(why["neighbors"].index if why else self._near(row))
+        if len(near := near[near >= 0].tolist()):
             labels = [self._given(other) for other in near]
-            facts.append("Nearest items:" + self._cards.tiles(near, labels=labels))
+            facts.append("nearest items" + self._cards.tiles(near, labels=labels))
         return facts
 
-    def _near(self, row: int) -> list[int]:
+    def _why(self, row: int) -> dict[str, Any]:
+        result: Any = self._result
+        if getattr(result, "pool", None) is None or self.ids[row] not in result.ids:
+            return {}  # opened from disk, or about other items
+        return dict(result.why(self.ids[row]))
+
+    def _near(self, row: int) -> pd.Index:
+        """Return the ids of the nearest neighbours where an embedding was given."""
         if self._embedding is None or self.ids[row] not in self._embedding.ids:
-            return []
-        own = self._embedding.take([self.ids[row]])
+            return self.ids[:0]
+        own = self._embedding.take(self.ids[[row]])
         found = self._embedding.search(own, min(_NEIGHBORS + 1, len(self._embedding))).indices[0]
-        rows = self.ids.get_indexer(self._embedding.ids[found])
-        return [int(other) for other in rows if other not in (-1, row)][:_NEIGHBORS]
+        near: pd.Index = self._embedding.ids[found].drop(self.ids[row], errors="ignore")
+        return near[:_NEIGHBORS]
 
     def _pick(self, what: str, number: int) -> None:
         if what == "row":
@@ -249,19 +265,12 @@ def _queued(suspects: Any, n: int | None) -> pd.Index:
     """Return the ids to look at, in order."""
     if n is not None:
         check_integer("n", n, low=1)
-    for ranked, marked in (("worst", "is_error"), ("top", "is_outlier")):
-        if hasattr(suspects, ranked):
-            wanted = int(getattr(suspects, marked).sum()) if n is None else min(n, len(suspects))
-            return pd.Index(getattr(suspects, ranked)(wanted))
+    if hasattr(suspects, "worst"):
+        judged = int(np.isfinite(suspects.quality).sum())
+        return check_ids(suspects.worst(suspects.is_error.sum() if n is None else min(n, judged)))
+    if hasattr(suspects, "top"):
+        marked = suspects.is_outlier.sum() if n is None else min(n, len(suspects))
+        return check_ids(suspects.top(marked))
     if isinstance(suspects, str) or not (hasattr(suspects, "ids") or hasattr(suspects, "__iter__")):
         raise TypeError(complain("suspects", "a result or a sequence of ids", suspects))
-    return check_ids(suspects.ids if hasattr(suspects, "ids") else suspects)[:n]
-
-
-def _explained(reasons: Any) -> str:
-    """Return what a result's `why` says, whatever its form, as HTML."""
-    if isinstance(reasons, pd.DataFrame):
-        return str(reasons.map(plain).to_html(escape=False, border=0, notebook=True))
-    if isinstance(reasons, Mapping | pd.Series):
-        return ", ".join(f"{plain(k)}: {plain(v)}" for k, v in reasons.items())
-    return plain(reasons, limit=500)
+    return check_ids(suspects.ids if hasattr(suspects, "ids") else suspects)[slice(n)]

@@ -31,12 +31,12 @@ __all__ = [
 
 def _promise(pool: Pool, arguments: tuple[float], arrays: dict[str, Any]) -> str:
     pairs, similarity = arrays["pairs"], arrays["similarity"]
-    if pairs.size and pairs.max() >= len(pool):
-        return f"a row number of {pairs.max():,} in {len(pool):,} rows"
-    if (pairs[:, 0] == pairs[:, 1]).any():
-        return "a row is paired with itself"
+    if pairs.max(initial=0) >= len(pool):
+        return f"row number {pairs.max():,} in {len(pool):,} rows."
+    if (same := pairs[pairs[:, 0] == pairs[:, 1]]).size:
+        return f"row {same[0, 0]:,} paired with itself."
     if (similarity < arguments[0] - 1e-6).any():
-        return f"a similarity of {similarity.min():g} below the threshold of {arguments[0]:g}"
+        return f"a similarity of {similarity.min():g} below the threshold of {arguments[0]:g}."
     return ""
 
 
@@ -179,7 +179,7 @@ def find_duplicates(
     [[3, 7]]
     """
     pool = as_pool(embedding)
-    threshold, how = _threshold(pool, method, threshold)
+    threshold, how = _resolved(pool, method, threshold)
     answer = run(STAGE, method, pool, threshold, random_state=random_state)
     pairs, similarity = distinct(len(pool), answer.arrays["pairs"], answer.arrays["similarity"])
     order = np.argsort(-similarity, kind="stable")
@@ -197,7 +197,7 @@ def find_duplicates(
     )
 
 
-def _threshold(pool: Pool, method: Any, threshold: float | None) -> tuple[float, dict[str, Any]]:
+def _resolved(pool: Pool, method: Any, threshold: float | None) -> tuple[float, dict[str, Any]]:
     if threshold is not None:
         threshold = check_real("threshold", threshold, low=0, high=1)
         return threshold, {"rule": "given", "threshold": threshold}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from curalab._check import AnyArray, FloatArray, check_real, complain
-from curalab.duplicates._threshold import ordinary_threshold
+from curalab.duplicates._threshold import FIRST, ordinary_threshold
 from curalab.embedding import Embedding, as_embedding
 from curalab.pool import Pool
 from curalab.results import StageResult
@@ -36,7 +37,7 @@ class Leakage(StageResult):
     similarity: FloatArray
 
     @property
-    def summary(self) -> str:  # noqa: D102
+    def summary(self) -> str:
         return f"of {self.params['n_test']:,} test rows"
 
 
@@ -76,13 +77,13 @@ def find_leakage(train: Any, test: Any, *, threshold: float | None = None) -> Le
     known = as_embedding(_vectors_of(train), name="train")
     asked = as_embedding(_vectors_of(test), metric=known.metric, name="test")
     _refuse_other_space(known, asked)
+    search = functools.cache(functools.partial(known.search, asked))
+    near = search(min(FIRST, len(known)))
+    how: dict[str, Any] = {"rule": "given", "threshold": threshold}
     if threshold is None:
         threshold, how = ordinary_threshold(
-            lambda k: known.search(asked, k).distance, len(known), metric=known.metric
+            lambda k: search(k).distance, len(known), metric=known.metric
         )
-    else:
-        how = {"rule": "given", "threshold": threshold}
-    near = known.search(asked, 1)
     similarity = near.similarity[:, 0].astype(np.float64)
     order = np.argsort(-similarity, kind="stable")
     order = order[similarity[order] >= threshold]

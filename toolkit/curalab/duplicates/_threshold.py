@@ -9,13 +9,13 @@ import numpy as np
 
 from curalab._check import FloatArray
 
-__all__ = ["ordinary_threshold", "to_similarity"]
+__all__ = ["FIRST", "ordinary_threshold"]
 
 _SHARE = 0.05  # of the rows called duplicates, how many may be so by chance
 _ORDINARY = 5  # ordinary neighbours that set the scale of a row
-_FIRST, _MOST = 30, 120  # neighbours looked at
+FIRST, _MOST = 30, 120  # neighbours looked at, and where these are not enough
 _ROWS = 20_000  # judged; more add nothing to a threshold
-_STEPS = 256
+_STEPS = 128
 
 
 def to_similarity(distance: float, metric: str) -> float:
@@ -29,12 +29,14 @@ def ordinary_threshold(
     """Find the similarity above which neighbours are too near to be so by chance.
 
     Around a row, ordinary neighbours within a distance t number about ``k (t / r)**m``, where r is
-    the distance of the row's k-th neighbour beyond t and m the local dimension of the data. Summed
-    over rows, that is how many would have a neighbour within t by chance. The cut is the largest
-    t at which this is at most 5 % of the rows that do have one, moved half-way to the next
-    distance seen. Neighbours within t do not count towards r, so that groups of copies say nothing
-    about what is ordinary, while a dense cluster, which goes on beyond t, stays ordinary. The law
-    is the same for any power of a distance, so that it holds for 1 - cosine as well.
+    the distance of the row's k-th neighbour beyond t and m the local dimension of the data. That
+    tells how many rows would have a neighbour within t by chance. Of the t at which these are at
+    most 5 % of the rows that do have one, the cut is the t with most rows found in excess of
+    chance, less those by chance; it is then moved half-way to the next distance seen. Neighbours
+    within t do not count towards r, so that a group of copies (of up to about 100; exact copies:
+    any number) says nothing about what is ordinary, while a dense cluster, which goes on beyond
+    t, stays ordinary. The law is the same for any power of a distance, so that it holds for
+    1 - cosine as well.
 
     Parameters
     ----------
@@ -59,14 +61,12 @@ def ordinary_threshold(
     The power law of neighbour counts is the one behind maximum-likelihood estimates of dimension
     (Levina and Bickel 2004, "Maximum Likelihood Estimation of Intrinsic Dimension", NIPS).
     """
-    k = min(_FIRST, n_others)
-    while True:
+    for k in (min(FIRST, n_others), min(_MOST, n_others)):
         near = distances(k)
         every = -(-len(near) // _ROWS)
         cut, record, is_short = _cut(near[::every].astype(np.float64))
-        if not is_short or k >= min(_MOST, n_others):
+        if not is_short:
             break
-        k = min(2 * k, _MOST, n_others)
     rule = f"at most {_SHARE:.0%} of the rows with a duplicate by chance"
     threshold = to_similarity(cut, metric)
     return threshold, {"rule": rule, "threshold": threshold, "distance": cut, **record}
@@ -74,21 +74,28 @@ def ordinary_threshold(
 
 def _cut(near: FloatArray) -> tuple[float, dict[str, Any], bool]:
     """Return the distance to cut at, its record, and whether more neighbours may move it."""
-    m, n_exact = _dimension(near), int((near[:, 0] == 0).sum())
+    m, n_all = _dimension(near), len(near)
     near = near[near[:, -1] > 0]  # rows with nothing but exact copies around them tell nothing
-    cut, found, chance, is_short = 0.0, n_exact, 0.0, False
+    cut, found, chance, is_short = 0.0, int((near[:, 0] == 0).sum()), 0.0, False
     for t in _candidates(near[:, 0]) if m else ():
         expected, unknown = _by_chance(near, t, m)
         n_found = int((near[:, 0] <= t).sum())
-        if expected <= _SHARE * n_found:
-            cut, found, chance, is_short = t, n_found, expected, False
+        if _is_better(n_found, expected, than=found - 2 * chance):
+            cut, found, chance, is_short = float(t), n_found, expected, False
         else:
-            is_short |= expected - unknown <= _SHARE * n_found
-        if expected - unknown > _SHARE * len(near):
+            is_short |= _is_better(n_found, expected - unknown, than=found - 2 * chance)
+        if expected - unknown > len(near) / 2:
             break
-    beyond = near[near > cut]
+    found += n_all - len(near)
     record = {"dimension": m, "rows_found": found, "rows_by_chance": chance}
-    return float((cut + beyond.min()) / 2 if beyond.size else cut), record, is_short
+    cut = near[near <= cut].max(initial=0.0)
+    beyond = near[near > cut]
+    return float(cut + (beyond.min() if beyond.size else cut)) / 2, record, is_short
+
+
+def _is_better(found: int, by_chance: float, *, than: float) -> bool:
+    """Whether a cut has few by chance, and more right over wrong than the best so far."""
+    return by_chance <= _SHARE * found and found - 2 * by_chance > than
 
 
 def _by_chance(near: FloatArray, t: float, m: float) -> tuple[float, float]:
@@ -106,12 +113,14 @@ def _by_chance(near: FloatArray, t: float, m: float) -> tuple[float, float]:
 
 
 def _candidates(first: FloatArray) -> FloatArray:
-    """Return distances to the nearest neighbour to try as cuts, ascending, the small ones all."""
+    """Return cuts to try, ascending: where a row gets its first neighbour, and in gaps between."""
     seen = np.unique(first[first > 0])
     if not seen.size:
         return seen
     steps = np.geomspace(1, len(seen), _STEPS).astype(np.intp) - 1
-    return np.asarray(seen[np.unique(np.concatenate([np.arange(min(32, len(seen))), steps]))])
+    steps = np.concatenate([np.arange(min(32, len(seen))), steps])
+    between = np.geomspace(seen[0], seen[-1], _STEPS // 2)
+    return np.unique(np.concatenate([seen[steps], between]))
 
 
 def _dimension(near: FloatArray) -> float:
@@ -129,5 +138,5 @@ def _dimension(near: FloatArray) -> float:
         return 0.0
     spacing = np.arange(first, last) * np.log(part[:, 1:] / part[:, :-1])
     middle = float(np.median(spacing.sum(axis=1)))
-    # the median of a sum of a exponentials is about a - 1/3
+    # the median of a sum of j exponentials is about j - 1/3
     return (last - first - 1 / 3) / middle if middle > 0 else 0.0

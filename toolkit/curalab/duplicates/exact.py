@@ -51,6 +51,7 @@ class Exact:
     ) -> tuple[IntArray, FloatArray]:
         """Return pairs of row numbers (m, 2) and their similarity (m,), which is 1."""
         data: Any = pool.embedding.vectors if pool.data is None else pool.data
+        keys: list[Hashable]
         if isinstance(data, pd.DataFrame):
             columns = [self._keys(data.iloc[:, at], pool.ids) for at in range(data.shape[1])]
             rows = zip(*columns, strict=True)

@@ -175,7 +175,8 @@ def measure_effect(
     >>> rng = np.random.default_rng(0)
     >>> truth = rng.integers(2, size=300)
     >>> items = pd.DataFrame({"label": np.where(truth, "b", "a")})
-    >>> emb = cl.Embedding(vectors=rng.normal(size=(300, 2)) + 3 * truth[:, None])
+    >>> x = rng.normal(size=(300, 2)) + 2 * truth[:, None]
+    >>> emb = cl.Embedding(vectors=x, metric="euclidean")
     >>> before = items[:100].copy()
     >>> before.loc[:40, "label"] = "a"
     >>> effect = cl.measure_effect(

@@ -116,7 +116,9 @@ def _refuse_measurements(name: str, column: pd.Series) -> None:
     numbers = column.dropna()
     if column.dtype.kind == "f" and (numbers % 1 != 0).any():
         rule = f"a table whose column {column.name!r} holds classes"
-        raise ValueError(complain(name, rule, what=f"measurements such as {numbers.iloc[0]!r}"))
+        raise ValueError(
+            complain(name, rule, what=f"measurements such as {first_few(numbers[:1])}")
+        )
 
 
 def _weight(name: str, table: pd.DataFrame) -> FloatArray:
@@ -126,7 +128,9 @@ def _weight(name: str, table: pd.DataFrame) -> FloatArray:
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
         rule = "a table whose column 'weight' holds finite numbers of 0 or more"
-        raise ValueError(complain(name, rule, what=f"others for ids {first_few(table.index[bad])}"))
+        raise ValueError(
+            complain(name, rule, what=f"others for the ids {first_few(table.index[bad])}")
+        )
     return weight
 
 

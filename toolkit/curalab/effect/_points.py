@@ -9,7 +9,8 @@ import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, complain, first_few
 from curalab.embedding import Embedding, as_embedding
-from curalab.items._table import check_column
+from curalab.encoders import embed
+from curalab.pool import find_stage, resolve
 
 __all__ = ["Points", "encoded", "looked_up"]
 
@@ -46,8 +47,6 @@ def looked_up(embedding: Any, tables: dict[str, pd.DataFrame]) -> Points:
 
 def encoded(encoder: Any, tables: dict[str, pd.DataFrame], labels: str, seed: int) -> Points:
     """Fit the encoder on `before` and encode the tables with it; what is the same, once."""
-    from curalab.encoders import embed
-
     content = _content(tables["before"], labels)
     takes = _takes(encoder)
     if takes not in (None, "columns") and len(content) > 1:
@@ -55,8 +54,10 @@ def encoded(encoder: Any, tables: dict[str, pd.DataFrame], labels: str, seed: in
         hint = f"Pass before[['{content[0]}', {labels!r}]], or embedding=…."
         raise ValueError(complain("before", rule, what=f"columns {first_few(content)}", hint=hint))
     for name, table in tables.items():
-        for column in content:
-            check_column(table, column, name=f"columns of {name}")
+        lacking = [column for column in content if column not in table.columns]
+        if lacking:
+            rule = f"a table with the columns {first_few(content)}, as 'before'"
+            raise ValueError(complain(name, rule, what=f"one without {first_few(lacking)}"))
 
     def data(table: pd.DataFrame) -> Any:
         return table[content] if len(content) > 1 or takes == "columns" else table[content[0]]
@@ -84,8 +85,6 @@ def _content(table: pd.DataFrame, labels: str) -> list[Any]:
 
 
 def _takes(encoder: Any) -> str | None:
-    from curalab.pool import find_stage, resolve
-
     made = resolve(find_stage("encoders"), encoder)[1] if isinstance(encoder, str) else encoder
     takes: str | None = getattr(made, "takes", None)
     return takes

@@ -102,6 +102,6 @@ def find_copies(points: Points, trains: BoolArray) -> BoolArray:
 
     train = points.before[trains]
     found = nearest(train, 1, metric=points.metric, queries=points.test).distance[:, 0]
-    # Rounding moves equal items apart by about 1e-7 of their length; cosine squares that.
-    near = 1e-8 if points.metric == "cosine" else 1e-4 * float(np.sqrt(train.var(axis=0).sum()))
+    # Rounding moves equal items apart by about 1e-6 of their length; cosine squares that.
+    near = 1e-10 if points.metric == "cosine" else 1e-5 * float(np.sqrt(train.var(axis=0).sum()))
     return np.asarray(found <= near)

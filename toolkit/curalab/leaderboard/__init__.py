@@ -143,9 +143,9 @@ def bench(
 
     Notes
     -----
-    Selectors are judged by a linear head of fixed penalty on the picked rows. Intervals draw
-    seeds with replacement and halves of the judged rows, the same for all methods: they cover
-    what a method draws and which rows judge it, not another pool.
+    Selectors are judged by a linear head of fixed penalty on the picked rows. Intervals cover
+    what a method draws (Student's interval over the seeds) and which rows judge it (the spread
+    over random halves of them, the same for all methods), not another pool.
 
     Examples
     --------
@@ -176,13 +176,14 @@ def bench(
         budgets = check_budgets(budgets, pool, protocol)
         attempt = selecting(pool, check_test(pool, test), budgets, protocol)
     else:
-        attempt, metrics = finding(stage, pool, truth), JUDGES[stage].metrics
+        attempt, metrics = finding(stage, pool, truth), tuple(JUDGES[stage].metrics)
     seeds = [int(drawn) for drawn in np.random.SeedSequence(seed).generate_state(n_seeds)]
     ran, errors = _run_all(named, attempt, seeds)
     ranks = ranked(ran, errors)
+    columns: dict[str, Any] = {str(name): own.to_numpy() for name, own in ranks.items()}
     return Leaderboard(
         ids=ranks.index,
-        **{str(name): column.to_numpy() for name, column in ranks.items()},
+        **columns,
         metrics=metrics,
         curve=curve_of(ran, errors),
         runs=listed(ran, seeds, metrics),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, IntArray, align, complain
+from curalab._check import AnyArray, FloatArray, IntArray, align, complain
 from curalab.leaderboard._runs import Run, halves_of
 from curalab.pool import Pool, find_stage
 
@@ -20,15 +20,14 @@ __all__ = ["JUDGES", "finding"]
 class Judge(NamedTuple):
     """How one stage is judged.
 
-    `metrics` are their names, the one that ranks first; higher is better for all. `prepare`
-    returns the truth of each row and the rows judged; `answer` says what a result holds for each
-    row; `score` returns the metrics of some rows.
+    `metrics` get the truth and the answer of some rows, and higher is better; the first one
+    ranks. `prepare` returns the truth of each row and which rows count; `answer` is what a
+    result says of each row.
     """
 
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, Callable[[AnyArray, AnyArray], float]]
     prepare: Callable[[Pool, AnyArray], tuple[AnyArray, IntArray]]
     answer: Callable[[Any], AnyArray]
-    score: Callable[[AnyArray, AnyArray], tuple[float, ...]]
 
 
 def finding(stage: str, pool: Pool, truth: Any) -> Callable[[Any, int], list[Run]]:
@@ -37,22 +36,25 @@ def finding(stage: str, pool: Pool, truth: Any) -> Callable[[Any, int], list[Run
     right, rows = judge.prepare(pool, np.asarray(align("truth", truth, pool.ids)))
     halves = halves_of(rows)
     verb = getattr(importlib.import_module(f"curalab.{stage}"), find_stage(stage).verb)
-    judged: list[tuple[AnyArray, list[tuple[float, ...]]]] = []
+    judged: list[tuple[AnyArray, dict[str, float], FloatArray]] = []
 
-    def judged_once(answer: AnyArray) -> list[tuple[float, ...]]:
-        for known, scores in judged:
+    def judged_once(answer: AnyArray) -> tuple[dict[str, float], FloatArray]:
+        for known, metrics, values in judged:
             if np.array_equal(known, answer, equal_nan=answer.dtype.kind == "f"):
-                return scores
-        judged.append((answer, [judge.score(right[part], answer[part]) for part in halves]))
-        return judged[-1][1]
+                return metrics, values
+        metrics = {
+            name: float(metric(right[rows], answer[rows])) for name, metric in judge.metrics.items()
+        }
+        ranking = next(iter(judge.metrics.values()))
+        values = np.array([ranking(right[half], answer[half]) for half in halves])
+        judged.append((answer, metrics, values))
+        return metrics, values
 
     def runs(method: Any, seed: int) -> list[Run]:
         began = time.perf_counter()
         result = verb(pool, method=method, random_state=seed)
         seconds = time.perf_counter() - began
-        scores = judged_once(judge.answer(result))
-        metrics = dict(zip(judge.metrics, scores[0], strict=True))
-        return [Run(None, metrics, np.array([score[0] for score in scores]), seconds)]
+        return [Run(None, *judged_once(judge.answer(result)), seconds)]
 
     return runs
 
@@ -99,65 +101,99 @@ def _hidden_labels(pool: Pool, truth: AnyArray) -> tuple[AnyArray, IntArray]:
     return truth, rows
 
 
-# ---- scores --------------------------------------------------------------------------------------
+# ---- metrics -------------------------------------------------------------------------------------
 
 
-def _ranking(truth: AnyArray, answer: AnyArray) -> tuple[float, ...]:
-    from sklearn.metrics import average_precision_score, roc_auc_score
+def _auroc(truth: AnyArray, answer: AnyArray) -> float:
+    from sklearn.metrics import roc_auc_score
 
-    if truth.all() or not truth.any():
-        return np.nan, np.nan
-    return float(roc_auc_score(truth, answer)), float(average_precision_score(truth, answer))
+    is_defined = truth.any() and not truth.all()
+    return float(roc_auc_score(truth, answer)) if is_defined else np.nan
 
 
-def _suspects(truth: AnyArray, answer: AnyArray) -> tuple[float, ...]:
+def _average_precision(truth: AnyArray, answer: AnyArray) -> float:
     from sklearn.metrics import average_precision_score
 
-    if not truth.any():
-        return np.nan, np.nan
-    worst = np.argsort(-answer, kind="stable")[: int(truth.sum())]
-    return float(average_precision_score(truth, answer)), float(truth[worst].mean())
+    return float(average_precision_score(truth, answer)) if truth.any() else np.nan
 
 
-def _partition(truth: AnyArray, answer: AnyArray) -> tuple[float, ...]:
-    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-
-    rand = adjusted_rand_score(truth, answer)
-    return float(rand), float(normalized_mutual_info_score(truth, answer))
+def _precision(truth: AnyArray, answer: AnyArray) -> float:
+    first = np.argsort(-answer, kind="stable")[: int(truth.sum())]
+    return float(truth[first].mean()) if len(first) else np.nan
 
 
-def _agreement(truth: AnyArray, answer: AnyArray) -> tuple[float, ...]:
-    right = pd.Series(truth == answer)
-    return float(right.mean()), float(right.groupby(truth).mean().mean())
+def _rand(truth: AnyArray, answer: AnyArray) -> float:
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(truth, answer))
 
 
-def _pair_f1(truth: AnyArray, answer: AnyArray) -> tuple[float, ...]:
+def _information(truth: AnyArray, answer: AnyArray) -> float:
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(truth, answer))
+
+
+def _accuracy(truth: AnyArray, answer: AnyArray) -> float:
+    return float((truth == answer).mean())
+
+
+def _balanced(truth: AnyArray, answer: AnyArray) -> float:
+    return float(pd.Series(truth == answer).groupby(truth).mean().mean())
+
+
+def _pairs(truth: AnyArray, answer: AnyArray) -> tuple[int, int, int]:
+    """Return the numbers of pairs that are real and found, found, and real."""
     groups = pd.DataFrame({"truth": truth, "answer": answer})
-    both = _n_pairs(groups[(truth >= 0) & (answer >= 0)])
-    found, real = _n_pairs(groups[["answer"]][answer >= 0]), _n_pairs(groups[["truth"]][truth >= 0])
-    if not real:
-        return np.nan, np.nan, np.nan
-    return 2 * both / (found + real), both / found if found else 0.0, both / real
+    is_real, is_found = truth >= 0, answer >= 0
+    sizes = (groups[is_real & is_found], groups[["answer"]][is_found], groups[["truth"]][is_real])
+    both, found, real = (int((s * (s - 1) // 2).sum()) for s in map(_sizes, sizes))
+    return both, found, real
 
 
-def _n_pairs(groups: pd.DataFrame) -> int:
-    size = groups.value_counts().to_numpy()
-    return int((size * (size - 1) // 2).sum())
+def _sizes(groups: pd.DataFrame) -> IntArray:
+    return groups.value_counts().to_numpy()
+
+
+def _pair_f1(truth: AnyArray, answer: AnyArray) -> float:
+    both, found, real = _pairs(truth, answer)
+    return 2 * both / (found + real) if real else np.nan
+
+
+def _pair_precision(truth: AnyArray, answer: AnyArray) -> float:
+    both, found, _ = _pairs(truth, answer)
+    return both / found if found else np.nan
+
+
+def _pair_recall(truth: AnyArray, answer: AnyArray) -> float:
+    both, _, real = _pairs(truth, answer)
+    return both / real if real else np.nan
 
 
 JUDGES = {
-    "outliers": Judge(("auroc", "average_precision"), _outliers, lambda r: r.oddness, _ranking),
+    "outliers": Judge(
+        {"auroc": _auroc, "average_precision": _average_precision},
+        _outliers,
+        lambda r: r.oddness,
+    ),
     "label_errors": Judge(
-        ("average_precision", "precision_at_n_errors"),
+        {"average_precision": _average_precision, "precision_at_n_errors": _precision},
         _wrong_labels,
         lambda r: 1 - r.quality,
-        _suspects,
     ),
     "clusters": Judge(
-        ("adjusted_rand", "mutual_information"), _groups, lambda r: r.labels, _partition
+        {"adjusted_rand": _rand, "mutual_information": _information},
+        _groups,
+        lambda r: r.labels,
     ),
-    "duplicates": Judge(("pair_f1", "precision", "recall"), _copies, lambda r: r.group, _pair_f1),
+    "duplicates": Judge(
+        {"pair_f1": _pair_f1, "precision": _pair_precision, "recall": _pair_recall},
+        _copies,
+        lambda r: r.group,
+    ),
     "pseudo_labels": Judge(
-        ("accuracy", "balanced_accuracy"), _hidden_labels, lambda r: r.labels, _agreement
+        {"accuracy": _accuracy, "balanced_accuracy": _balanced},
+        _hidden_labels,
+        lambda r: r.labels,
     ),
 }

@@ -47,18 +47,17 @@ def halves_of(rows: IntArray) -> list[IntArray]:
 def _spread(values: FloatArray) -> tuple[float, float]:
     """Return the 95 % interval of a mean over seeds, from `values` (n_seeds, 1 + N_HALVES).
 
-    Seeds are drawn with replacement, and a half of the rows with each draw.
+    Student's interval over the seeds, few as they are, and the normal one over the judged rows,
+    whose variance the halves tell; their half-widths add as independent errors do.
     """
-    n_seeds = len(values)
-    rng = np.random.default_rng(0)
-    counts = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=N_HALVES)
-    draws = (counts * values[:, 1:].T).sum(axis=1) / n_seeds
-    if not np.isfinite(draws).any():
-        return np.nan, np.nan
-    # Some metrics are lower on half the rows: the spread counts, not where its middle lies.
-    low, high = np.nanpercentile(draws - np.nanmean(draws), [2.5, 97.5])
-    middle = float(values[:, 0].mean())
-    return middle + float(low), middle + float(high)
+    from scipy.stats import t
+
+    of_seeds, of_halves = values[:, 0], values[:, 1:].mean(axis=0)
+    n_seeds = len(of_seeds)
+    by_seed = t.ppf(0.975, n_seeds - 1) * of_seeds.std(ddof=1) / np.sqrt(n_seeds)
+    by_row = 1.96 * np.nanstd(of_halves) if np.isfinite(of_halves).any() else np.nan
+    middle, half_width = float(of_seeds.mean()), float(np.hypot(by_seed, by_row))
+    return middle - half_width, middle + half_width
 
 
 def _scored(values: Mapping[str, FloatArray]) -> pd.DataFrame:
@@ -70,7 +69,9 @@ def _scored(values: Mapping[str, FloatArray]) -> pd.DataFrame:
     rows = {}
     for name, own in values.items():
         gap = np.full_like(own, np.nan) if base is None else own - base
-        numbers = (own[:, 0].mean(), *_spread(own), gap[:, 0].mean(), *_spread(gap))
+        low, high = _spread(own)
+        high = np.fmin(high, 1.0)  # no metric goes higher
+        numbers = (own[:, 0].mean(), low, high, gap[:, 0].mean(), *_spread(gap))
         rows[name] = [float(number) for number in numbers]
     columns = ["score", "low", "high", *OVER]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float)

@@ -19,7 +19,7 @@ from curalab._check import (
     first_few,
 )
 from curalab.effect._train import PENALTY, side_by_side
-from curalab.heads import fit_head
+from curalab.heads import fit_head, with_proba
 from curalab.leaderboard._runs import Run, halves_of
 from curalab.pool import Pool, as_pool, find_stage, resolve
 from curalab.selectors import select
@@ -110,26 +110,46 @@ def _chosen(pool: Pool) -> IntArray:
 def _picks(
     method: Any, pool: Pool, budgets: list[int], protocol: str, seed: int
 ) -> Iterator[_Pick]:
-    """Let a method pick up to each budget: anew where it prunes, onwards where it labels.
+    """Let a method pick up to each budget: anew where it prunes, onwards where it labels."""
+    needs = getattr(resolve(find_stage("selectors"), method)[1], "needs", ())
+    needs = {needs} if isinstance(needs, str) else set(needs)
+    pick = _pruned if protocol == "keep" else _labelled
+    return pick(method, needs, pool, budgets, seed)
+
+
+def _pruned(
+    method: Any, needs: set[str], pool: Pool, budgets: list[int], seed: int
+) -> Iterator[_Pick]:
+    began = time.perf_counter()
+    if "proba" in needs and pool.proba is None:
+        pool, _ = with_proba(pool, seed)  # once for all budgets
+    making = time.perf_counter() - began
+    for i, budget in enumerate(budgets):
+        began = time.perf_counter()
+        picked = select(pool, budget, method=method, random_state=_mixed(seed, i))
+        seconds = making + time.perf_counter() - began
+        yield _Pick(budget, np.concatenate([_chosen(pool), picked.rows]), seconds, "")
+
+
+def _labelled(
+    method: Any, needs: set[str], pool: Pool, budgets: list[int], seed: int
+) -> Iterator[_Pick]:
+    """Reveal the labels of what was picked, budget by budget.
 
     A method that needs labels when there are none starts from random picks, the same as those of
     the method "random".
     """
-    needs = getattr(resolve(find_stage("selectors"), method)[1], "needs", ())
-    blind = {"labels", "proba"}.isdisjoint([needs] if isinstance(needs, str) else needs)
     rows, seconds, start = _chosen(pool), 0.0, ""
-    first = len(rows)
-    for i, budget in enumerate(budgets):
-        seen, by = (pool, method) if protocol == "keep" else (_visible(pool, rows), method)
-        if protocol == "keep":
-            rows = rows[:first]
-        elif not len(rows) and not blind:
+    for i, more in enumerate(np.diff(budgets, prepend=0)):
+        by = method
+        if not len(rows) and needs & {"labels", "proba"}:
             by, start = "random", "random"
+        seen = _visible(pool, rows)
         began = time.perf_counter()
-        picked = select(seen, budget + first - len(rows), method=by, random_state=_mixed(seed, i))
-        seconds = time.perf_counter() - began + (seconds if protocol == "label" else 0.0)
+        picked = select(seen, int(more), method=by, random_state=_mixed(seed, i))
+        seconds += time.perf_counter() - began
         rows = np.concatenate([rows, picked.rows])
-        yield _Pick(budget, rows, seconds, start)
+        yield _Pick(budgets[i], rows, seconds, start)
 
 
 def _mixed(seed: int, i: int) -> int:

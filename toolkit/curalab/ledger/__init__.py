@@ -274,6 +274,9 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._storage)
 
+    def __bool__(self) -> bool:
+        return True  # a ledger without events is still a ledger
+
     def __repr__(self) -> str:
         state = f"{len(self):,} events" if self._storage.is_open else "closed"
         return f"Ledger({self.path.name!r}, {state})"

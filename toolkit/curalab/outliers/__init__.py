@@ -26,6 +26,9 @@ STAGE = Stage(
 )
 
 
+_RULE = "median + 2.5 robust standard deviations of the upper half"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Outliers(StageResult):
     """How odd each item is.
@@ -76,7 +79,7 @@ def find_outliers(
         Rows known to be clean. None compares the rows with each other.
     expected_share : float, default=None
         Share of rows to mark, from 0 to 1. None takes the method's own cut, or marks rows whose
-        oddness lies 3.5 robust standard deviations above the median.
+        oddness lies 2.5 robust standard deviations (of the upper half) above the median.
     method : str or callable, default="knn"
         A name in ``cl.methods("outliers")``, a method with settings, or a function
         ``(pool, *, rng)`` that returns one number a row, higher is odder.
@@ -128,10 +131,7 @@ def _cut(
         return is_outlier, {"rule": "expected_share", "marked": wanted}
     if "is_outlier" in details:
         return np.asarray(details.pop("is_outlier"), dtype=bool), {"rule": "the method's own"}
-    # Distances are skewed to the right; their logarithms are nearly symmetric.
-    scale = np.log(oddness) if (oddness > 0).all() else oddness
-    middle = np.median(scale)
-    spread = 1.4826 * np.median(np.abs(scale - middle))  # the normal distribution's sigma
-    at = middle + 3.5 * spread
-    value = float(np.exp(at) if scale is not oddness else at)
-    return oddness > value, {"rule": "median + 3.5 robust standard deviations", "value": value}
+    # The spread of the upper half: scores lean to the right in tables, to the left in embeddings.
+    middle, upper = np.quantile(oddness, [0.5, 0.75])
+    value = float(middle + 2.5 * (upper - middle) / 0.6745)  # 0.6745: the normal upper quartile
+    return oddness > value, {"rule": _RULE, "value": value}

@@ -71,9 +71,10 @@ class Pool:
 
     embedding: Embedding
     data: Any = None
-    labels: AnyArray | None = None
-    classes: AnyArray | None = None
-    proba: FloatArray | None = None
+    # Any: a method that says what it `needs` finds it there, and need not ask for None again.
+    labels: Any = None
+    classes: Any = None
+    proba: Any = None
     groups: AnyArray | None = None
     order: AnyArray | None = None
     target: Embedding | None = None

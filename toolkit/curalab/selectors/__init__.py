@@ -184,8 +184,11 @@ def select(
     gain = details.pop("gain", None)
     gain = np.full(k, np.nan) if gain is None else np.asarray(gain, dtype=np.float64)
     if gain.shape != (k,):
-        name, shape = answer.params["method"], gain.shape
-        raise ValueError(f"The method {name!r} must return 'gain' as {k:,} numbers. Got {shape}.")
+        rule = f"{k:,} numbers, one for each pick"
+        raise ValueError(
+            f"The method {answer.params['method']!r} must return 'gain' as {rule}. "
+            f"Got shape {gain.shape} instead."
+        )
     if pool.labels is not None:
         details["classes"] = _mix(np.asarray(pool.labels), rows, "class")
     return Selection(

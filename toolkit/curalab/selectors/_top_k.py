@@ -42,15 +42,14 @@ class TopK:
         """Return the `k` rows with the highest score, best first, and their scores as gain."""
         score = np.asarray(self.scorer(pool))
         if score.shape != (len(pool),) or score.dtype.kind not in "fiub":
-            rule = f"as {len(pool):,} numbers, one for each row"
+            rule = f"{len(pool):,} numbers, one for each row"
             got = f"shape {score.shape}, dtype {score.dtype}"
-            raise ValueError(f"The scorer in {self!r} must return them {rule}. Got {got} instead.")
+            raise ValueError(f"The scorer in {self!r} must return {rule}. Got {got} instead.")
         score = score.astype(np.float64)
         if not np.isfinite(score).all():
             bad = first_few(np.flatnonzero(~np.isfinite(score)))
-            raise ValueError(
-                f"The scorer in {self!r} must return finite numbers. Got others in rows {bad}."
-            )
+            rule = "must return finite numbers"
+            raise ValueError(f"The scorer in {self!r} {rule}. Got others in rows {bad} instead.")
         rows = best_rows(score, pool, k, rng=rng)
         return rows, {"gain": score[rows]}
 

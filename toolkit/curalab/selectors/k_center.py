@@ -21,10 +21,10 @@ class KCenter:
     It covers the whole pool with few rows, and therefore picks outliers early.
 
     The first pick is farthest from `chosen`; without `chosen` it is the row nearest the mean,
-    so that nothing is random (the papers start anywhere). Equal distances go to the lower row
-    number. Gain is the distance to the nearest earlier pick or chosen row (1 - cosine, or
-    Euclidean), NaN for a first pick without `chosen`, 0 once only copies of picks are left.
-    `details["radius"]` is the largest distance from a row of the pool to its nearest pick.
+    so that nothing is random (the papers start anywhere). Gain is the distance to the nearest
+    earlier pick or chosen row (1 - cosine, or Euclidean), NaN for a first pick without `chosen`,
+    0 once only copies of picks are left. `details["radius"]` is the largest distance from a row
+    of the pool to its nearest pick.
 
     References
     ----------
@@ -83,7 +83,8 @@ def _traverse(
         square[row] = -np.inf
     last = int(square.argmax())
     is_left = square[last] > -np.inf
-    return rows, gain, float(np.linalg.norm(points[last] - points[owner[last]])) * is_left
+    radius = float(np.linalg.norm(points[last] - points[owner[last]])) if is_left else 0.0
+    return rows, gain, radius
 
 
 def _to_chosen(points: FloatArray, chosen: IntArray | None) -> tuple[FloatArray, IntArray]:

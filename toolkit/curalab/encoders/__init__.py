@@ -1,0 +1,126 @@
+"""Embeddings: items become vectors whose distances mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from curalab._check import check_seed
+from curalab.embedding import Embedding
+from curalab.encoders._cache import CacheInfo, cache_info, clear_cache, keep
+from curalab.encoders._contract import find_encoder, takes_of
+from curalab.encoders._images import UnreadableImageError
+from curalab.encoders._rows import ids_of, kind_of_data, rows_for
+from curalab.encoders._run import Job, run
+from curalab.encoders.columns import Columns
+from curalab.encoders.minilm import MiniLM
+from curalab.encoders.patches import Patches
+from curalab.encoders.tfidf import TfIdf
+from curalab.pool import Stage
+
+__all__ = [
+    "STAGE",
+    "CacheInfo",
+    "Columns",
+    "MiniLM",
+    "Patches",
+    "TfIdf",
+    "cache_info",
+    "clear_cache",
+    "embed",
+]
+
+STAGE = Stage(
+    name="encoders",
+    verb="embed",
+    contract=(
+        "An encoder has encode(batch), which returns an array (b, d), and says what it takes: "
+        "text, image, audio or columns; or it is a function of a batch."
+    ),
+    methods={"tfidf": TfIdf, "minilm": MiniLM, "patches": Patches, "columns": Columns},
+    start_here="tfidf",
+)
+
+
+def embed(
+    data: Any,
+    *,
+    encoder: str | Callable[..., Any] | Any = None,
+    cache: bool = True,
+    random_state: int | None = None,
+) -> Embedding:
+    """Turn texts, images or rows of a table into vectors.
+
+    Parameters
+    ----------
+    data : Series, sequence, array or DataFrame
+        Texts; images as PIL images, arrays (h, w) or (h, w, 3), an array (n, h, w[, 3]) or paths;
+        a table, for ``encoder="columns"``. A Series or DataFrame brings its index as ids.
+    encoder : str, encoder or callable
+        A name in ``cl.methods("encoders")``, an encoder with settings, or a function of a batch
+        of rows that returns an array of shape (b, d). There is no default: the error names the
+        encoders for the data. One that learns is fitted on `data`, unless it is fitted already:
+        ``embed(test, encoder=embedding.encoder)`` is the same space.
+    cache : bool, default=True
+        Keep the vectors on disk and take them from there when the same data meet the same
+        encoder. False reads and writes nothing. See `cache_info`.
+    random_state : int, default=None
+        Seed for encoders that learn. None draws one and records it, or takes what is cached for
+        any seed.
+
+    Returns
+    -------
+    Embedding
+        Its metric is what the encoder says, else "euclidean" for tables and "cosine" for the
+        rest; `encoder` is the fitted encoder and `data` the data themselves.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The data are not what the encoder takes (all rows that are not are named in one error,
+        unreadable images too), or the encoder does not return finite numbers, a row each.
+    MissingExtraError
+        The encoder needs a package that is not installed.
+
+    Notes
+    -----
+    Data are encoded in batches of the encoder's `batch_size`; images are opened batch by batch.
+    A function is recognised in the cache by its code and by all that it refers to. Where that
+    cannot be hashed, a log line says so and nothing is cached.
+
+    Examples
+    --------
+    >>> import pandas as pd, curalab as cl
+    >>> texts = pd.Series(["a red car", "the red cars", "green tea"], index=["x", "y", "z"])
+    >>> emb = cl.embed(texts, encoder="tfidf", random_state=0)
+    >>> emb.ids[emb.neighbors(1).indices[0, 0]]
+    'y'
+    >>> cl.embed(["red car"], encoder=emb.encoder).shape == (1, emb.shape[1])
+    True
+    """
+    ids = ids_of(data)
+    name, made = find_encoder(STAGE, encoder, kind_of_data(data))
+    takes = takes_of(name, made)
+    rows = rows_for(takes, data, ids, name=name)
+    job = Job(name, made, takes, rows, ids)
+    seed = None if random_state is None else check_seed(random_state)
+    try:
+        done = run(job, seed=seed, cache=cache)
+    except UnreadableImageError:
+        rows.refuse()  # names all of them
+        raise
+    made = done.encoder
+    metric = "euclidean" if takes == "columns" or isinstance(data, pd.DataFrame) else "cosine"
+    embedding = Embedding(
+        ids=ids,
+        vectors=done.entry.vectors,
+        metric=getattr(made, "metric", metric),
+        params=done.params,
+        data=data,
+        encoder=made,
+    )
+    if done.key:
+        keep(done.key, done.entry)
+    return embedding

@@ -1,0 +1,176 @@
+"""Embeddings kept on disk, so that the same data and encoder are never embedded twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import pickle
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from curalab._check import FloatArray
+
+__all__ = ["CacheInfo", "cache_info", "clear_cache"]
+
+_log = logging.getLogger(__name__)
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_VECTORS, _STATE, _META = "vectors.npy", "learned.pickle", "entry.json"
+_UNFINISHED = ".unfinished-"
+_told: set[Path] = set()
+
+
+class CacheInfo(NamedTuple):
+    """Where the cache is and what it holds."""
+
+    folder: Path
+    entries: int
+    megabytes: float
+
+
+class Entry(NamedTuple):
+    """One embedding: vectors (n, d), what the encoder learned, and the seed it learned with."""
+
+    vectors: FloatArray
+    learned: dict[str, Any]
+    seed: int | None
+
+
+def cache_info() -> CacheInfo:
+    """Say where embeddings are kept and how much room they take.
+
+    The folder is the environment variable ``CURALAB_CACHE``, else the user's cache folder.
+
+    Returns
+    -------
+    CacheInfo
+        `folder`, the number of `entries` and their size in `megabytes`.
+
+    Examples
+    --------
+    >>> import curalab as cl
+    >>> cl.cache_info().entries >= 0
+    True
+    """
+    files = [file for place in _places() for file in place.rglob("*") if file.is_file()]
+    entries = sum(file.name == _META for file in files)
+    size = sum(file.stat().st_size for file in files)
+    return CacheInfo(_folder(), entries, round(size / 1e6, 3))
+
+
+def clear_cache() -> None:
+    """Delete every embedding that is kept on disk, and nothing else.
+
+    Examples
+    --------
+    >>> import curalab as cl
+    >>> cl.clear_cache()  # doctest: +SKIP
+    >>> cl.cache_info().entries  # doctest: +SKIP
+    0
+    """
+    for place in _places():
+        shutil.rmtree(place)
+
+
+def _folder() -> Path:
+    given = os.environ.get("CURALAB_CACHE")
+    if given:
+        return Path(given).expanduser() / "embeddings"
+    if sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        root = Path.home() / "Library" / "Caches"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "curalab" / "embeddings"
+
+
+def _places() -> Iterator[Path]:
+    """Yield the folders that this module made; the user may keep other things beside them."""
+    folder = _folder()
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.is_dir() and (_KEY.fullmatch(place.name) or place.name.startswith(_UNFINISHED)):
+            yield place
+
+
+# ---- one entry -----------------------------------------------------------------------------------
+
+
+def find(key: str, seed: int | None, n: int) -> Entry | None:
+    """Return what is kept of `n` rows under a key; without a seed, of any seed. None if nothing."""
+    place = _folder() / key
+    wanted = [_seed_name(seed)] if seed is not None else _names(place)
+    for name in wanted:
+        if not (place / name / _META).is_file():
+            continue
+        try:
+            return _read(place / name, n)
+        except Exception as error:  # a damaged file may raise anything; the entry is made anew
+            reason = f"{type(error).__name__}: {error}"
+            _log.warning("Embedding again: the cached %s is broken (%s).", place / name, reason)
+    return None
+
+
+def _seed_name(seed: int | None) -> str:
+    return "no-seed" if seed is None else str(seed)
+
+
+def _names(place: Path) -> list[str]:
+    return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+
+
+def _read(place: Path, n: int) -> Entry:
+    meta = json.loads((place / _META).read_text(encoding="utf-8"))
+    for name, digest in meta["digests"].items():
+        if _digest(place / name) != digest:
+            raise ValueError(f"{name} has changed")
+    vectors = np.load(place / _VECTORS, allow_pickle=False)
+    if len(vectors) != n:
+        raise ValueError(f"{len(vectors):,} rows instead of {n:,}")
+    # Only the user's own cache is unpickled, and only what its entry says was written there.
+    return Entry(vectors, pickle.loads((place / _STATE).read_bytes()), meta["seed"])
+
+
+def keep(key: str, entry: Entry) -> None:
+    """Write an entry, all of it or nothing; a folder that cannot be written is named once."""
+    folder = _folder()
+    try:
+        state = pickle.dumps(entry.learned, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # pickling may raise anything
+        _log.warning("Not cached: what the encoder learned cannot be pickled (%s).", error)
+        return
+    try:
+        (folder / key).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as made:
+            _write(Path(made) / "new", entry, state)
+            place = folder / key / _seed_name(entry.seed)
+            if place.exists():
+                os.replace(place, Path(made) / "old")
+            os.replace(Path(made) / "new", place)
+    except OSError as error:
+        if folder not in _told:
+            _told.add(folder)
+            _log.warning("Embeddings are not cached: %s cannot be written (%s).", folder, error)
+
+
+def _write(fresh: Path, entry: Entry, state: bytes) -> None:
+    fresh.mkdir()
+    np.save(fresh / _VECTORS, entry.vectors)
+    (fresh / _STATE).write_bytes(state)
+    digests = {name: _digest(fresh / name) for name in (_VECTORS, _STATE)}
+    meta = {"seed": entry.seed, "digests": digests}
+    (fresh / _META).write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,158 @@
+"""Pseudo-labels: labels for rows that have none, with their confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import AnyArray, BoolArray, FloatArray, complain
+from curalab.embedding import as_embedding
+from curalab.pool import Array, Pool, Stage, as_pool, run
+from curalab.pseudo_labels.low_shot_probe import LowShotProbe
+from curalab.pseudo_labels.propagation import Propagation
+from curalab.results import StageResult
+
+__all__ = ["STAGE", "LowShotProbe", "Propagation", "PseudoLabels", "pseudo_label"]
+
+STAGE = Stage(
+    name="pseudo_labels",
+    verb="pseudo_label",
+    contract=(
+        "A method gets (pool, *, rng) and returns the probability of each class, (n, n_classes), "
+        "with a column more for each class that it discovers."
+    ),
+    returns=(Array(name="proba", columns="classes", low=0, high=1 + 1e-6),),
+    methods={"propagation": Propagation, "low_shot_probe": LowShotProbe},
+    start_here="propagation",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PseudoLabels(StageResult):
+    """A label for each row, given or proposed.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_items,)
+        The given label where there is one, else the likeliest class.
+    confidence : ndarray of shape (n_items,), float
+        Probability of that label, from 0 to 1; 1 for given ones.
+    proba : ndarray of shape (n_items, n_classes), float
+        What the method says of every row; rows sum to 1.
+    classes : ndarray of shape (n_classes,)
+        What the columns of `proba` are; discovered ones are `new_0`, `new_1`, … at the end.
+    given : ndarray of shape (n_items,), bool
+        Whether the row came with its label.
+    is_new : ndarray of shape (n_items,), bool
+        Whether the label is a discovered class.
+    """
+
+    prefix: ClassVar[str] = "pseudo"
+    columns: ClassVar[dict[str, str]] = {"labels": "pseudo_label"}
+
+    labels: AnyArray
+    confidence: FloatArray
+    proba: FloatArray
+    classes: AnyArray
+    given: BoolArray
+    is_new: BoolArray
+
+    @property
+    def summary(self) -> str:  # noqa: D102
+        return f"{int((~self.given).sum()):,} proposed"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return label, confidence, given and is_new of each row."""
+        names = ("labels", "confidence", "given", "is_new")
+        columns = {self.columns.get(n, f"{self.prefix}_{n}"): getattr(self, n) for n in names}
+        return pd.DataFrame(columns, index=self.ids)
+
+
+def pseudo_label(
+    embedding: Any,
+    labels: Any = None,
+    *,
+    method: str | Callable[..., Any] = "propagation",
+    random_state: int | None = None,
+) -> PseudoLabels:
+    """Propose labels for the rows that have none.
+
+    Parameters
+    ----------
+    embedding : Embedding, Pool or array-like of shape (n_items, d)
+        The rows.
+    labels : array-like of shape (n_items,), default=None
+        Their labels; None or NaN is missing. May be left out where a Pool brings them.
+    method : str or callable, default="propagation"
+        A name in ``cl.methods("pseudo_labels")``, a method with settings, or a function
+        ``(pool, *, rng)`` that returns the probability of each class.
+    random_state : int, default=None
+        Seed. None draws one and records it.
+
+    Returns
+    -------
+    PseudoLabels
+        Where every row has a label there is nothing to propose, and labels come back as given.
+        ``result.predict(new)`` labels new rows where the method can.
+
+    Raises
+    ------
+    ValueError
+        No row has a label, or all labels are of one class.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> x = np.random.default_rng(0).normal(size=(40, 3)) + np.repeat([[0], [9]], 20, axis=0)
+    >>> labels = ["a"] + [None] * 19 + ["b"] + [None] * 19
+    >>> soft = cl.pseudo_label(cl.Embedding(vectors=x, metric="euclidean"), labels)
+    >>> soft.labels[[1, 39]].tolist()
+    ['a', 'b']
+    """
+    pool = as_pool(embedding, labels=labels)
+    n_known = len(np.unique(pool.codes[pool.is_labelled]))
+    if n_known < 2:
+        rule = "labels of at least two classes"
+        raise ValueError(complain("labels", rule, what=f"{n_known} classes"))
+    answer = run(STAGE, method, pool, random_state=random_state)
+    proba = answer.arrays["proba"]
+    if (np.abs(proba.sum(axis=1) - 1) > 1e-3).any():
+        raise ValueError(
+            f"The method {answer.params['method']!r} must return 'proba' as rows that sum to 1. "
+            f"Got sums from {proba.sum(axis=1).min():.3g} to {proba.sum(axis=1).max():.3g} instead."
+        )
+    n_new = proba.shape[1] - len(pool.classes)
+    classes = np.array([*pool.classes, *(f"new_{i}" for i in range(n_new))], dtype=object)
+    given = pool.is_labelled
+    best = np.where(given, pool.codes, proba.argmax(axis=1))
+    confidence = np.where(given, 1.0, proba[np.arange(len(pool)), best])
+    details = dict(answer.details)
+    if "predict" in details:
+        details["predict"] = _predicting(details["predict"], pool, classes)
+    return PseudoLabels(
+        ids=pool.ids,
+        labels=classes[best],
+        confidence=confidence,
+        proba=proba,
+        classes=classes,
+        given=given,
+        is_new=~given & (best >= len(pool.classes)),
+        params=answer.params,
+        details=details,
+    )
+
+
+def _predicting(
+    decide: Callable[..., Any], pool: Pool, classes: AnyArray
+) -> Callable[[Any], pd.DataFrame]:
+    def predict(new: Any) -> pd.DataFrame:
+        asked = as_embedding(new, metric=pool.embedding.metric, name="new")
+        proba = np.asarray(decide(asked.points))
+        columns = {"pseudo_label": classes[proba.argmax(axis=1)]}
+        return pd.DataFrame({**columns, "pseudo_confidence": proba.max(axis=1)}, index=asked.ids)
+
+    return predict
