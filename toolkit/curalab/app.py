@@ -62,8 +62,9 @@ def _methods(asked: argparse.Namespace) -> int:
     import curalab as cl
 
     found = cl.methods(asked.stage)
-    for stage, rows in found.groupby("stage", sort=False):
-        print(f"\n{stage}")
+    for stage in found["stage"].unique():
+        rows = found[found["stage"] == stage]
+        print("\n" + str(stage))
         for row in rows.itertuples():
             star = "*" if row.start_here else " "
             needs = f"  (needs {row.needs})" if row.needs else ""

@@ -63,7 +63,8 @@ class Audit(StageResult):
         """Return the ids of the items that a problem is about."""
         named = self.problems.set_index("problem")["ids"]
         check_choice("problem", problem, named.index)
-        return pd.Index(named[problem], name=self.ids.name)
+        ids: pd.Index = pd.Index(named[problem], name=self.ids.name)
+        return ids
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row an item with the columns of all results about single items."""
@@ -131,7 +132,9 @@ def audit(
     vectors = as_embedding(embedding)
     items = align("items", items, vectors.ids)
     seed = check_seed(random_state)
-    parts = {name: items[column] for name, column in named.items() if column and name != "split"}
+    parts: dict[str, Any] = {
+        name: items[column] for name, column in named.items() if column and name != "split"
+    }
     pool = Pool(embedding=vectors, **parts)
     pool.embedding.neighbors(min(15, max(1, len(pool) - 1)))  # once, for all that follow
     finders = _finders(pool, items[split] if split else None, seed)
@@ -203,11 +206,11 @@ def _problems(
         call = f"cl.pseudo_label(embedding, items[{labels!r}])"
         found.append((0, "missing labels", ids, "no label", "propose labels", call))
     found.sort(key=lambda row: (-row[0], -len(row[2])))
-    rows = [
+    told = [
         (problem, len(ids), len(ids) / len(pool), evidence, action, call, ids)
         for _, problem, ids, evidence, action, call in found
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    return pd.DataFrame(told, columns=_COLUMNS)
 
 
 def _of_results(pool: Pool, results: Mapping[str, Any], labels: str | None) -> Any:

@@ -20,7 +20,7 @@ PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 _STEPS = 60
 _SMALL = 5_000  # rows up to which several deals are affordable, and worth it
 _DEALS = 3
-_LANDMARKS = 768
+_LANDMARKS = 512
 _CURVATURE_ROWS = 4_096
 
 
@@ -99,7 +99,7 @@ def fit_head(
         begin[-1] = _float(start.bias, device) * bend**0.5
     theta = begin.requires_grad_()
     search = torch.optim.LBFGS(
-        [theta], max_iter=_STEPS, history_size=10, tolerance_change=1e-6,
+        [theta], max_iter=_STEPS, history_size=10, tolerance_change=1e-5,
         line_search_fn="strong_wolfe",
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def _float(array: FloatArray, device: str) -> torch.Tensor:
 def kernel_features(points: FloatArray, *, rng: np.random.Generator) -> FloatArray:
     """Return features whose inner products are close to a Gaussian kernel of the points.
 
-    The Nyström approximation on at most 768 rows drawn as landmarks: a linear head on it can
+    The Nyström approximation on at most 512 rows drawn as landmarks: a linear head on it can
     bend, and costs the same whatever the dimension. The kernel is exp(-r²/2m), with m the median
     of the squared distances r² to the landmarks.
 
@@ -158,7 +158,7 @@ def kernel_features(points: FloatArray, *, rng: np.random.Generator) -> FloatArr
 
     Returns
     -------
-    ndarray of shape (n, at most 768), float32
+    ndarray of shape (n, at most 512), float32
 
     References
     ----------

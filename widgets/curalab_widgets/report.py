@@ -163,7 +163,7 @@ def run_notebook(notebook: Path, out: Path, *, tell: Callable[[int, int, str, fl
     import nbformat
     from nbclient import NotebookClient
 
-    book = nbformat.read(notebook, as_version=4)
+    book = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     code = [i for i, cell in enumerate(book.cells) if cell.cell_type == "code"]
     begun: dict[int, float] = {}
 
@@ -179,6 +179,7 @@ def run_notebook(notebook: Path, out: Path, *, tell: Callable[[int, int, str, fl
         timeout=600,
         kernel_name="python3",
         resources={"metadata": {"path": str(out)}},
+        extra_arguments=["--IPKernelApp.log_level=40"],  # its remarks about sockets help nobody
         on_cell_execute=started,
         on_cell_executed=executed,
     )
@@ -193,7 +194,7 @@ def notebook_page(book: Any) -> str:
     from nbconvert import HTMLExporter
 
     logging.getLogger("traitlets").setLevel(logging.ERROR)
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="lab",
         mathjax_url="",
         require_js_url="",
@@ -202,7 +203,8 @@ def notebook_page(book: Any) -> str:
         embed_images=True,
     )
     # A widget needs its kernel; the picture beside it does not.
-    exporter.display_data_priority = ["text/html", "image/png", "text/markdown", "text/plain"]
+    shown = ["text/html", "image/png", "text/markdown", "text/plain"]
+    exporter.display_data_priority = shown  # type: ignore[attr-defined]
     for cell in book.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)

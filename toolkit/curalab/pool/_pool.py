@@ -99,8 +99,9 @@ class Pool:
                 put(name, read_only(np.asarray(getattr(self, name))))
         if self.target is not None:
             put("target", as_embedding(self.target, metric=self.embedding.metric, name="target"))
-        if self.reference is not None and not isinstance(self.reference, Pool):
-            put("reference", Pool(embedding=self.reference))
+        clean: Any = self.reference
+        if clean is not None:
+            put("reference", clean if isinstance(clean, Pool) else Pool(embedding=clean))
         if self.chosen is not None:
             put("chosen", read_only(self._checked_chosen(self.chosen)))
 

@@ -58,7 +58,6 @@ def tell_apart(
         `groups`: a row for each group with `group`, `n`, `auc` (held out, against all others; 0.5
         is chance) and `p_value` (allowing for the number of groups), told apart best first.
     """
-    refuse_few_rows(len(codes))
     basis = _basis(points, penalty)
     member = np.equal.outer(codes, np.arange(len(names))).astype(basis.dtype)
     held_out = _held_out(basis, member)
@@ -110,7 +109,8 @@ def _basis(points: FloatArray, penalty: float) -> FloatArray:
     there = variance > max(variance[-1], 0) * np.finfo(precision).eps
     variance, axes = variance[there], axes[:, there]
     unit = x @ axes / np.sqrt(variance) if is_tall else axes
-    return np.asarray(unit * np.sqrt(variance / (variance + penalty * variance.mean())))
+    ridge = penalty * variance.sum() / max(len(variance), 1)
+    return np.asarray(unit * np.sqrt(variance / (variance + ridge)))
 
 
 def _held_out(basis: FloatArray, member: FloatArray) -> FloatArray:

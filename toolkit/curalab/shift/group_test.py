@@ -9,7 +9,7 @@ import numpy as np
 
 from curalab._check import check_integer, check_labels, check_real, complain, first_few
 from curalab.pool import AnyArray, FloatArray, IntArray, Pool
-from curalab.shift._tell_apart import tell_apart
+from curalab.shift._tell_apart import refuse_few_rows, tell_apart
 
 __all__ = ["GroupTest"]
 
@@ -53,6 +53,7 @@ class GroupTest:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[float, FloatArray, dict[str, Any]]:
         """Return the p-value, a score for each row, and the table of groups."""
+        refuse_few_rows(len(pool))
         codes, names = _codes(pool)
         return tell_apart(
             pool.embedding.points,
