@@ -147,7 +147,7 @@ def test_a_decision_survives_a_crash_and_is_not_asked_again(lab, write_notebook,
     in_the_dark("review-dark", panel)
 
 
-def test_keys_go_to_the_notebook_when_the_panel_has_no_focus(lab, write_notebook):
+def test_keys_reach_the_panel_only_while_it_has_the_focus(lab, write_notebook):
     lab.open(write_notebook("focus", ITEMS, REVIEW.format("focus")))
     lab.run_all()
     panel = lab.output(1).locator(".curalab-panel")

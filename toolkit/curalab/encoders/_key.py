@@ -109,36 +109,34 @@ def _around() -> bytes:
 
 
 class _Code:
-    """Walk through what an encoder runs and refers to, within its own package or notebook."""
+    """Walk through what an encoder runs and refers to, as far as it is the user's own code."""
 
-    def __init__(self, encoder: Any) -> None:
-        made = encoder if inspect.isroutine(encoder) else type(encoder)
-        self._home = _home(made)
+    def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def of(self, value: Any, name: str) -> list[bytes]:
         """Return what tells a value from others: code of functions, content of all else."""
         value = inspect.unwrap(value) if callable(value) else value
-        if isinstance(value, MethodType):
-            return [*self.of(value.__self__, name), *self.of(value.__func__, name)]
+        owner = getattr(value, "__self__", None)
+        if inspect.isroutine(value) and owner is not None and not isinstance(owner, ModuleType):
+            return [value.__name__.encode(), *self.of(owner, name), *self._of_method(value)]
         if isinstance(value, functools.partial):
             given = (value.args, value.keywords)
             return [*self.of(value.func, name), *self.of(given, name)]
-        if isinstance(value, FunctionType) and _home(value) == self._home:
-            return self._of_function(value)
-        if isinstance(value, type) and _home(value) == self._home:
-            return self.of_class(value)
         if isinstance(value, ModuleType):
-            return [value.__name__.encode()]
-        if isinstance(value, FunctionType | BuiltinFunctionType | type):
+            return [value.__name__.encode(), _source(value.__name__)]
+        if isinstance(value, type):
+            return self.of_class(value)
+        if isinstance(value, FunctionType) and _source(value.__module__):
+            return self._of_function(value)
+        if inspect.isroutine(value):
             return [f"{value.__module__}.{value.__qualname__}".encode()]
-        own = self.of_class(type(value)) if _home(type(value)) == self._home else []
-        return [_pickled(value, repr(name)), *own]
+        return [_pickled(value, repr(name)), *self.of_class(type(value))]
 
     def of_class(self, made: type) -> list[bytes]:
         """Return the code of a class and of its parents."""
         parts = [f"{made.__module__}.{made.__qualname__}".encode()]
-        if id(made) in self._seen or _home(made) == "curalab":  # _around holds that source
+        if id(made) in self._seen or not _source(made.__module__):
             return parts
         self._seen.add(id(made))
         for name, member in sorted(vars(made).items()):
@@ -147,9 +145,10 @@ class _Code:
             is_function = isinstance(inner, FunctionType) and name not in _GENERATED
             if is_function or not (name.startswith("__") or inspect.isdatadescriptor(inner)):
                 parts += [name.encode(), *self.of(inner, name)]
-        for parent in made.__bases__:
-            parts += self.of_class(parent) if _home(parent) == self._home else []
-        return parts
+        return parts + [part for parent in made.__bases__ for part in self.of_class(parent)]
+
+    def _of_method(self, method: Any) -> list[bytes]:
+        return self._of_function(method.__func__) if isinstance(method, MethodType) else []
 
     def _of_function(self, function: FunctionType) -> list[bytes]:
         parts = [function.__qualname__.encode()]
@@ -166,8 +165,11 @@ class _Code:
         return [*parts, *told]
 
 
-def _home(made: Any) -> str:
-    return str(getattr(made, "__module__", None)).partition(".")[0]
+@functools.cache
+def _is_installed(module: str) -> bool:
+    top = module.partition(".")[0]
+    file = str(getattr(sys.modules.get(module), "__file__", None))
+    return top in (*sys.stdlib_module_names, "curalab") - {"__main__"} or "-packages" in file
 
 
 def _read(code: CodeType) -> tuple[set[str], list[bytes]]:

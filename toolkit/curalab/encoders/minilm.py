@@ -80,7 +80,15 @@ class MiniLM:
 @functools.lru_cache(maxsize=2)
 def _loaded(folder: Path, device: str, stamp: _Stamp) -> Any:
     package = need_extra("sentence_transformers", "text", purpose="The encoder 'minilm'")
-    model = package.SentenceTransformer(str(folder), device=device, local_files_only=True)
+    from transformers.utils import logging
+
+    has_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # it is over in a moment, and shows in logs too
+    try:
+        model = package.SentenceTransformer(str(folder), device=device, local_files_only=True)
+    finally:
+        if has_bar:
+            logging.enable_progress_bar()
     return model.half() if device.startswith("cuda") else model
 
 

@@ -1,0 +1,81 @@
+"""Pairs of similar rows, read off the neighbour graph."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curalab._check import FloatArray, IntArray
+from curalab.duplicates._pairs import COMPLETE, components, distinct, spanning
+from curalab.embedding import Embedding
+from curalab.neighbors import nearest
+
+__all__ = ["similar_pairs"]
+
+_FIRST = 30
+
+
+def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, FloatArray]:
+    """Return all pairs of rows at least as similar as `threshold`, and how similar they are.
+
+    Of groups of more than 100 rows only enough pairs to connect them.
+
+    Returns
+    -------
+    pairs : ndarray of shape (m, 2), int
+        Row numbers.
+    similarity : ndarray of shape (m,), float64
+    """
+    n = len(embedding)
+    if n < 2:
+        return np.empty((0, 2), dtype=np.int64), np.empty(0)
+    for k in (min(_FIRST, n - 1), min(COMPLETE, n - 1)):
+        graph = embedding.neighbors(k)
+        near = graph.similarity >= np.float64(threshold)
+        rows, at = np.nonzero(near)
+        pairs = np.column_stack([rows, graph.indices[rows, at]])
+        pairs, similarity = distinct(n, pairs, graph.similarity[rows, at])
+        part = components(n, pairs)
+        is_large = np.bincount(part)[part] > COMPLETE
+        if not (near[:, -1] & ~is_large).any():
+            break
+    if not is_large.any():
+        return pairs, similarity
+    return _thinned(embedding, threshold, pairs, similarity, np.where(is_large, part, -1))
+
+
+def _thinned(
+    embedding: Embedding,
+    threshold: float,
+    pairs: IntArray,
+    similarity: FloatArray,
+    part: IntArray,
+) -> tuple[IntArray, FloatArray]:
+    """Link each member of a large group (`part` >= 0) to the central one, else to others.
+
+    A member may have more neighbours than were looked at, and one group may have come as two:
+    the central one is compared with the rows of all large groups.
+    """
+    n, points, large = len(embedding), embedding.points, np.flatnonzero(part >= 0)
+    is_linked = np.zeros(n, dtype=bool)
+    stars, found = [], []
+    for group in np.unique(part[large]):
+        members = np.flatnonzero(part == group)
+        away = np.linalg.norm(points[members] - points[members].mean(axis=0), axis=1)
+        centre = members[np.flatnonzero(away <= away.min() + 1e-6)[0]]
+        near = nearest(points[large], len(large), metric=embedding.metric, queries=points[[centre]])
+        other = large[near.indices[0]]
+        is_near = near.similarity[0] >= np.float64(threshold)
+        is_linked[other[is_near & (part[other] == group)]] = True
+        is_near &= other != centre
+        stars.append(np.column_stack([np.full(len(other), centre), other])[is_near])
+        found.append(near.similarity[0][is_near])
+    star, to_centre = distinct(n, np.concatenate(stars), np.concatenate(found))
+    is_small = part[pairs[:, 0]] < 0
+    is_other = ~is_small & ~is_linked[pairs].all(axis=1)
+    links = np.concatenate([star, pairs[is_other]])
+    enough = spanning(n, links)
+    every = np.concatenate([to_centre, similarity[is_other]])[enough]
+    return (
+        np.concatenate([pairs[is_small], links[enough]]),
+        np.concatenate([similarity[is_small], every]),
+    )
