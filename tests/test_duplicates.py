@@ -102,6 +102,15 @@ def test_a_large_group_of_near_copies_stands_out():
     assert set(found.ids[found.group == 0]) == {0, *range(500, 550)}
 
 
+def test_many_copies_up_to_rounding_leave_the_threshold_to_the_others():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 16))
+    same = x[:1] * (1 + 1e-6 * rng.normal(size=(300, 16)))
+    x[7] = x[3] + 0.01
+    found = find_duplicates(np.concatenate([x, same]))
+    assert np.bincount(found.group[found.group >= 0]).tolist() == [301, 2]
+
+
 def test_the_threshold_is_recorded_and_lies_in_the_gap():
     x = np.random.default_rng(0).normal(size=(200, 8))
     x[7] = x[3] + 0.001

@@ -628,10 +628,11 @@ def test_a_restart_goes_on_where_it_was(items, suspects, ledger, tmp_path):
         assert (panel.selected, panel.decided) == (["d"], 0)
     ledger.record("d", action="tag", new="seen", actor="Bob")
     ledger.record("e", action="relabel", field="other", new="x", actor="Bob")
-    assert ReviewPanel(suspects, items, ledger).decided == 0
+    assert ReviewPanel(suspects, items, ledger, actor="Bob").decided == 0
     ledger.record("e", action="drop", actor="Bob")
-    assert ReviewPanel(suspects, items, ledger).selected == ["d"]
-    assert ReviewPanel(suspects, items, ledger).decided == 1
+    assert ReviewPanel(suspects, items, ledger, actor="Bob").selected == ["d"]
+    assert ReviewPanel(suspects, items, ledger, actor="Bob").decided == 1
+    assert ReviewPanel(suspects, items, ledger, actor="Ann").decided == 0
 
 
 def test_a_result_from_disk_is_reviewed_without_its_reasons(items, suspects, ledger, tmp_path):

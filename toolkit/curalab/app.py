@@ -143,6 +143,7 @@ def _print_problems(report: Any) -> None:
 
 
 def _demo(asked: argparse.Namespace) -> int:
+    from curalab.ledger import Ledger
     from curalab_widgets.report import run_notebook
 
     notebook = Path(asked.notebook)
@@ -157,6 +158,8 @@ def _demo(asked: argparse.Namespace) -> int:
     started = time.monotonic()
     print(f"Curating real handwritten digits with planted trouble ({notebook}):\n")
     summary = run_notebook(notebook, out, tell=_tell)
+    for path in out.glob("*.ledger"):
+        Ledger(path).close()  # what the kernel left in a second file goes into the first
     print(f"\n{summary}\n")
     print(f"Done in {time.monotonic() - started:.0f} s. Written to {out}/:")
     for path in sorted(out.iterdir()):

@@ -78,7 +78,8 @@ class Audit(StageResult):
             f'<p style="color:#c00"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
             for name, said in self.errors.items()
         )
-        table = shown.to_html(index=False, border=0, notebook=True, max_rows=60)
+        with pd.option_context("display.max_colwidth", None):
+            table = shown.to_html(index=False, border=0, notebook=True, max_rows=60)
         return f"<p><code>{escape(repr(self))}</code></p>{failed}{table}"
 
 
@@ -195,9 +196,9 @@ def _problems(
     items: pd.DataFrame, pool: Pool, results: Mapping[str, Any], labels: str | None
 ) -> pd.DataFrame:
     found = list(_of_results(pool, results, labels))
-    table = check_items(items)
+    table = check_items(items.drop(columns=[labels] if labels else []))
     for problem, rows in table.groupby("problem", sort=False):
-        ids = [i for i in rows["id"] if i is not None]
+        ids = [i for i in rows["id"] if i is not None] or items.index.tolist()
         where = ", ".join(map(str, rows["column"].dropna().unique()))
         evidence = f"in column {where}" if where else "in the ids"
         found.append((1, f"table: {problem}", ids, evidence, "look at the table", ""))

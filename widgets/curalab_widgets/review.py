@@ -37,7 +37,8 @@ class ReviewPanel(Panel):
     items : DataFrame
         The items; its index holds the ids.
     ledger : Ledger
-        Where decisions go. Items that it holds a decision on are not asked again.
+        Where decisions go. Items that the actor has decided on are not asked again; what others
+        and rules decided is open to a second opinion.
     labels : str, default="label"
         The column that relabelling changes. A table without "label" has nothing to relabel.
     actor : str, default=None
@@ -101,6 +102,7 @@ class ReviewPanel(Panel):
         counts = known["action"].isin(["keep", "drop"]) | (
             (known["action"] == "relabel") & (known["field"] == (self._labels or ""))
         )
+        counts &= known["actor"] == self._actor
         return set(self.ids.get_indexer(known.index[counts]).tolist())
 
     def _build(self) -> None:

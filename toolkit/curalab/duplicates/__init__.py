@@ -118,6 +118,9 @@ class Duplicates(StageResult):
     def at(self, threshold: float) -> Duplicates:
         """Return the duplicates at a higher threshold, without computing anything anew.
 
+        Groups of more than 100 items came with enough pairs to connect them, most of them to one
+        item: items stay in such a group as long as these pairs last.
+
         Parameters
         ----------
         threshold : float

@@ -71,11 +71,12 @@ def _thinned(
         found.append(near.similarity[0][is_near])
     star, to_centre = distinct(n, np.concatenate(stars), np.concatenate(found))
     is_small = part[pairs[:, 0]] < 0
-    is_other = ~is_small & ~is_linked[pairs].all(axis=1)
-    links = np.concatenate([star, pairs[is_other]])
+    other = np.flatnonzero(~is_small & ~is_linked[pairs].all(axis=1))
+    other = other[np.argsort(-similarity[other], kind="stable")]
+    links = np.concatenate([star, pairs[other]])
+    weight = np.concatenate([to_centre, similarity[other]])
     enough = spanning(n, links)
-    every = np.concatenate([to_centre, similarity[is_other]])[enough]
     return (
         np.concatenate([pairs[is_small], links[enough]]),
-        np.concatenate([similarity[is_small], every]),
+        np.concatenate([similarity[is_small], weight[enough]]),
     )

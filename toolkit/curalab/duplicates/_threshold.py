@@ -16,6 +16,7 @@ _ORDINARY = 5  # ordinary neighbours that set the scale of a row
 FIRST, _MOST = 30, 120  # neighbours looked at, and where these are not enough
 _ROWS = 20_000  # judged; more add nothing to a threshold
 _STEPS = 128
+_ROUNDING = 1e-6  # of ordinary distances: copies whose vectors were computed in other batches
 
 
 def to_similarity(distance: float, metric: str) -> float:
@@ -74,6 +75,7 @@ def ordinary_threshold(
 
 def _cut(near: FloatArray) -> tuple[float, dict[str, Any], bool]:
     """Return the distance to cut at, its record, and whether more neighbours may move it."""
+    near = np.where(near <= _ROUNDING * np.quantile(near[:, -1], 0.9), 0.0, near)
     m, n_all = _dimension(near), len(near)
     near = near[near[:, -1] > 0]  # rows with nothing but exact copies around them tell nothing
     cut, found, chance, is_short = 0.0, int((near[:, 0] == 0).sum()), 0.0, False

@@ -62,7 +62,7 @@ def cache_info() -> CacheInfo:
     True
     """
     files = [file for place in _places() for file in place.rglob("*") if file.is_file()]
-    entries = sum(file.name == _META for file in files)
+    entries = sum(f.name == _META and _is_whole(f.parents[1]) for f in files)
     size = sum(file.stat().st_size for file in files)
     return CacheInfo(_folder(), entries, round(size / 1e6, 3))
 
@@ -98,8 +98,12 @@ def _places() -> Iterator[Path]:
     """Yield the folders that this module made; the user may keep other things beside them."""
     folder = _folder()
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if place.is_dir() and (_KEY.fullmatch(place.name) or place.name.startswith(_UNFINISHED)):
+        if place.is_dir() and (_is_whole(place) or place.name.startswith(_UNFINISHED)):
             yield place
+
+
+def _is_whole(place: Path) -> bool:
+    return _KEY.fullmatch(place.name) is not None
 
 
 # ---- one entry -----------------------------------------------------------------------------------
@@ -107,25 +111,18 @@ def _places() -> Iterator[Path]:
 
 def find(key: str, seed: int | None, n: int) -> Entry | None:
     """Return what is kept of `n` rows under a key; without a seed, of any seed. None if nothing."""
-    place = _folder() / key
-    wanted = [_seed_name(seed)] if seed is not None else _names(place)
-    for name in wanted:
-        if not (place / name / _META).is_file():
-            continue
+    pattern = "*" if seed is None else _seed_name(seed)
+    for meta in sorted((_folder() / key).glob(f"{pattern}/{_META}")):
         try:
-            return _read(place / name, n)
+            return _read(meta.parent, n)
         except Exception as error:  # a damaged file may raise anything; the entry is made anew
             reason = f"{type(error).__name__}: {error}"
-            _log.warning("Embedding again: the cached %s is broken (%s).", place / name, reason)
+            _log.warning("Embedding again: the cached %s is broken (%s).", meta.parent, reason)
     return None
 
 
 def _seed_name(seed: int | None) -> str:
     return "no-seed" if seed is None else str(seed)
-
-
-def _names(place: Path) -> list[str]:
-    return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
 
 
 def _read(place: Path, n: int) -> Entry:

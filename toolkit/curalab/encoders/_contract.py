@@ -54,8 +54,10 @@ def _right_ones(stage: Stage, kind: str) -> tuple[str, None, str]:
         own = "a function of a list of items that returns an array (n, d)"
         return own, None, f"No encoder of the toolkit takes {_ROWS.get(kind, kind)}."
     rule = f"given: for {_ROWS[kind]} " + " or ".join(repr(name) for name in fitting)
-    extras = [f"{name!r} {made.extra}" for name, made in fitting.items() if hasattr(made, "extra")]
-    return rule, None, "; ".join(extras) and f"{'; '.join(extras)}."
+    hints = [f"{name!r} {made.extra}." for name, made in fitting.items() if hasattr(made, "extra")]
+    if kind == "columns":
+        hints.append("For texts or images pass the column that holds them.")
+    return rule, None, " ".join(hints)
 
 
 def _takes(made: Any) -> Any:
@@ -147,7 +149,7 @@ def checked(name: str, value: Any, n: int, d: int, ids: pd.Index) -> FloatArray:
         vectors = array.astype(np.float32, copy=False)
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
-        got = f"{len(bad):,} rows with NaN or infinity (ids {first_few(ids[bad])})"
+        got = f"NaN or infinity in {len(bad):,} of {n:,} rows (ids {first_few(ids[bad])})"
         raise ValueError(_broken(name, "finite numbers", got))
     return vectors
 

@@ -7,6 +7,7 @@ import dis
 import functools
 import hashlib
 import inspect
+import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,11 +23,13 @@ __all__: list[str] = []
 
 # What they compute may change with their version.
 _VERSIONS = ("curalab", "numpy", "scikit-learn", "torch", "transformers", "sentence-transformers")
+_INSTALLED = {"site-packages", "dist-packages"}
+_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
 _GENERATED = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"}
 
 
 class UnhashableError(Exception):
-    """Something has content that cannot be hashed; the message says what."""
+    """The content of something cannot be hashed; the message says of what."""
 
 
 # ---- data ----------------------------------------------------------------------------------------
@@ -64,7 +67,7 @@ def _values(values: Any) -> Iterator[Any]:
     if all(map(pd.api.types.is_scalar, cells)):  # their repr says all there is
         yield repr(cells).encode()
     else:
-        yield _pickled(cells, "rows")
+        yield _pickled(cells, "the rows")
 
 
 def _pickled(value: Any, what: str) -> bytes:
@@ -73,8 +76,7 @@ def _pickled(value: Any, what: str) -> bytes:
     try:
         return str(joblib.hash(value)).encode()
     except Exception as error:  # pickling may raise anything
-        rule = f"uses {what} ({type(value).__name__}), whose content cannot be hashed"
-        raise UnhashableError(rule) from error
+        raise UnhashableError(f"{what} ({type(value).__name__})") from error
 
 
 # ---- encoders ------------------------------------------------------------------------------------
@@ -85,10 +87,10 @@ def encoder_key(encoder: Any) -> str:
 
     Raises UnhashableError where the vectors may depend on something that cannot be hashed.
     """
-    code = _Code(encoder)
+    code = _Code()
     parts = [_around(), repr(getattr(encoder, "origin", None)).encode()]
     if dataclasses.is_dataclass(encoder):
-        parts += code.of_class(type(encoder))
+        parts += [*code.of_class(type(encoder)), *_text(type(encoder).__module__, if_own=False)]
         for field in dataclasses.fields(encoder):
             parts += [field.name.encode(), *code.of(getattr(encoder, field.name), field.name)]
     else:
@@ -117,17 +119,18 @@ class _Code:
     def of(self, value: Any, name: str) -> list[bytes]:
         """Return what tells a value from others: code of functions, content of all else."""
         value = inspect.unwrap(value) if callable(value) else value
-        owner = getattr(value, "__self__", None)
-        if inspect.isroutine(value) and owner is not None and not isinstance(owner, ModuleType):
-            return [value.__name__.encode(), *self.of(owner, name), *self._of_method(value)]
+        if isinstance(value, MethodType):
+            return [*self.of(value.__self__, name), *self.of(value.__func__, name)]
+        if isinstance(value, BuiltinFunctionType) and not isinstance(value.__self__, ModuleType):
+            return [value.__name__.encode(), *self.of(value.__self__, name)]
         if isinstance(value, functools.partial):
             given = (value.args, value.keywords)
             return [*self.of(value.func, name), *self.of(given, name)]
         if isinstance(value, ModuleType):
-            return [value.__name__.encode(), _source(value.__name__)]
+            return [value.__name__.encode(), *_text(value.__name__, if_own=True)]
         if isinstance(value, type):
             return self.of_class(value)
-        if isinstance(value, FunctionType) and _source(value.__module__):
+        if isinstance(value, FunctionType) and _is_own(value.__module__):
             return self._of_function(value)
         if inspect.isroutine(value):
             return [f"{value.__module__}.{value.__qualname__}".encode()]
@@ -136,19 +139,17 @@ class _Code:
     def of_class(self, made: type) -> list[bytes]:
         """Return the code of a class and of its parents."""
         parts = [f"{made.__module__}.{made.__qualname__}".encode()]
-        if id(made) in self._seen or not _source(made.__module__):
+        if id(made) in self._seen or not _is_own(made.__module__):
             return parts
         self._seen.add(id(made))
         for name, member in sorted(vars(made).items()):
             inner = getattr(member, "__func__", getattr(member, "fget", member))
             inner = getattr(inner, "func", inner)
             is_function = isinstance(inner, FunctionType) and name not in _GENERATED
-            if is_function or not (name.startswith("__") or inspect.isdatadescriptor(inner)):
+            is_made = name.startswith(("__", "_abc")) or inspect.isdatadescriptor(inner)
+            if is_function or not is_made:
                 parts += [name.encode(), *self.of(inner, name)]
         return parts + [part for parent in made.__bases__ for part in self.of_class(parent)]
-
-    def _of_method(self, method: Any) -> list[bytes]:
-        return self._of_function(method.__func__) if isinstance(method, MethodType) else []
 
     def _of_function(self, function: FunctionType) -> list[bytes]:
         parts = [function.__qualname__.encode()]
@@ -166,10 +167,24 @@ class _Code:
 
 
 @functools.cache
-def _is_installed(module: str) -> bool:
-    top = module.partition(".")[0]
-    file = str(getattr(sys.modules.get(module), "__file__", None))
-    return top in (*sys.stdlib_module_names, "curalab") - {"__main__"} or "-packages" in file
+def _is_own(module: str | None) -> bool:
+    """Whether a module is the user's: a notebook, or a file that may change between two runs."""
+    file = _file(module)
+    top = (module or "").partition(".")[0]
+    if top == "curalab" or top in sys.stdlib_module_names:  # _around holds the former's source
+        return False
+    return module == "__main__" or (file is not None and not _INSTALLED & set(file.parts))
+
+
+def _text(module: str, *, if_own: bool) -> list[bytes]:
+    """Return the source of a module, none unless it is the user's own, or unless it is not."""
+    file = _file(module)
+    return [file.read_bytes()] if file is not None and _is_own(module) is if_own else []
+
+
+def _file(module: str | None) -> Path | None:
+    file = getattr(sys.modules.get(module or ""), "__file__", None)
+    return Path(file) if file else None
 
 
 def _read(code: CodeType) -> tuple[set[str], list[bytes]]:
@@ -184,6 +199,3 @@ def _read(code: CodeType) -> tuple[set[str], list[bytes]]:
         else:
             told.append(_pickled(constant, "a constant"))
     return names, told
-
-
-_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")

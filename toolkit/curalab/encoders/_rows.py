@@ -25,7 +25,7 @@ def ids_of(data: Any) -> pd.Index:
         hint = "Make a list of it: list(data)." if hasattr(data, "__next__") else ""
         raise TypeError(complain("data", rule, what=type(data).__name__, hint=hint))
     if getattr(data, "ndim", 1) == 0 or not len(data):
-        raise ValueError(complain("data", "at least one row", what="none"))
+        raise ValueError(complain("data", "of at least one row", what="none"))
     own = carried_ids(data)
     return invented_ids(len(data)) if own is None else own
 

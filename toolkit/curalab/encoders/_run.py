@@ -78,7 +78,7 @@ def _hashes(job: Job, cache: bool) -> tuple[str | None, str | None]:
         except UnhashableError as error:
             told.append(None)
             if cache:
-                _log.warning("Not cached: %s %s.", what, error)
+                _log.warning("Not cached: in %s, %s cannot be hashed.", what, error)
     return told[0], told[1]
 
 

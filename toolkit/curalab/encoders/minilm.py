@@ -83,12 +83,12 @@ def _loaded(folder: Path, device: str, stamp: _Stamp) -> Any:
     from transformers.utils import logging
 
     has_bar = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # it is over in a moment, and shows in logs too
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it is over in a moment, and shows in logs too
     try:
         model = package.SentenceTransformer(str(folder), device=device, local_files_only=True)
     finally:
         if has_bar:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     return model.half() if device.startswith("cuda") else model
 
 

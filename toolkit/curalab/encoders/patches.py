@@ -54,12 +54,15 @@ class Patches:
     Notes
     -----
     Patches of 6 x 6 pixels (3/8 of smaller images) are normalised in contrast and whitened; the
-    dictionary is learned by spherical k-means (the paper's "gain-shape" k-means) from at most
-    4,000 images drawn at random; responses beyond ±0.25 are averaged over the four quadrants.
+    dictionary is learned by spherical k-means, where a pattern and its negative are one, from at
+    most 4,000 images drawn at random; responses beyond ±0.25 are averaged over four quadrants.
     Beyond the paper, for vectors that distances can be read from and not only for a classifier:
     square roots against bursts, principal components with half their spread taken out, unit
     length, and a tiny constant coordinate, so that an image that equals the mean has a direction.
-    On 5,000 training images of CIFAR-10 these raise 10 neighbours from 47 to 54 % correct.
+
+    With 5,000 training images of CIFAR-10 a linear head is right on 62 % of the test images and
+    10 neighbours on 55 % (47 % without roots and the halved spread). Histograms of gradients and
+    colours: 51 % and 44 %.
 
     References
     ----------
@@ -70,7 +73,7 @@ class Patches:
     """
 
     takes: ClassVar[str] = "image"
-    cost: ClassVar[str] = "about 30 s for 10,000 images of 32 x 32"
+    cost: ClassVar[str] = "about 15 s for 10,000 images of 32 x 32"
 
     size: int | None = None
     n_patches: int = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,9 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, BoolArray, FloatArray, check_integer, complain, rows_of
-from curalab.heads import with_proba
+from curalab._check import (
+    AnyArray,
+    BoolArray,
+    FloatArray,
+    check_integer,
+    complain,
+    first_few,
+    rows_of,
+)
 from curalab.label_errors.confident_learning import ConfidentLearning
+from curalab.label_errors.consensus import Consensus
 from curalab.label_errors.knn_agreement import KNNAgreement
 from curalab.label_errors.relation_graph import RelationGraph
 from curalab.pool import Array, Pool, Stage, as_pool, run
@@ -20,6 +29,7 @@ from curalab.results import StageResult
 __all__ = [
     "STAGE",
     "ConfidentLearning",
+    "Consensus",
     "KNNAgreement",
     "LabelErrors",
     "RelationGraph",
@@ -38,12 +48,17 @@ STAGE = Stage(
         Array(name="suggested", kind="class", rows="labelled"),
     ),
     methods={
-        "relation_graph": RelationGraph,
+        "consensus": Consensus,
         "confident_learning": ConfidentLearning,
+        "relation_graph": RelationGraph,
         "knn_agreement": KNNAgreement,
     },
-    start_here="relation_graph",
+    start_here="consensus",
 )
+
+
+_log = logging.getLogger(__name__)
+_FEWEST = 3  # rows of a class below which nothing is left to compare a row with
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -53,11 +68,14 @@ class LabelErrors(StageResult):
     Attributes
     ----------
     quality : ndarray of shape (n_items,), float
-        From 0 (surely wrong) to 1 (clean); NaN where a row has no label.
+        From 0 (surely wrong) to 1 (clean); NaN where a row has no label, or its class has fewer
+        than three rows (those are listed in ``details["not_judged"]``).
     suggested : ndarray of shape (n_items,)
-        The label that the method would give; None where a row has no label.
+        The label that the method would give; None where quality is NaN.
     is_error : ndarray of shape (n_items,), bool
         Labels past the cut that ``details["cut"]`` describes.
+    pool : Pool or None
+        What was judged, with the probabilities used; None after `open`.
     """
 
     prefix: ClassVar[str] = "label"
@@ -65,7 +83,7 @@ class LabelErrors(StageResult):
     quality: FloatArray
     suggested: AnyArray
     is_error: BoolArray
-    pool: Pool | None = field(default=None, metadata={"unsaved": True})
+    pool: Pool | None = field(default=None, repr=False, metadata={"unsaved": True})
 
     @property
     def summary(self) -> str:  # noqa: D102
@@ -74,7 +92,7 @@ class LabelErrors(StageResult):
     def worst(self, n: int) -> pd.Index:
         """Return the ids of the `n` least trusted labels, the least trusted first."""
         judged = int(np.isfinite(self.quality).sum())
-        n = check_integer("n", n, low=0, high=judged, hint=f"{judged:,} rows have a label.")
+        n = check_integer("n", n, low=0, high=judged, hint=f"{judged:,} labels were judged.")
         return self.ids[np.argsort(self.quality, kind="stable")[:n]]
 
     def why(self, id: Any) -> dict[str, Any]:
@@ -88,21 +106,33 @@ class LabelErrors(StageResult):
         Returns
         -------
         dict
-            `given`, `suggested`, `quality`, the `rule` that marked rows, `proba` (a Series by
-            class, None where the method needed none) and `neighbors` (a DataFrame: the ten
-            nearest rows with their label and similarity).
+            `given`, `suggested`, `quality` and `is_error` of the row; the `rule` that marked
+            rows; `proba`, a Series of the held-out probability of each class, likeliest first
+            (None where the method needed none); `neighbors`, a DataFrame of the ten nearest rows:
+            their `label`, their `similarity` and the `quality` of their label.
+
+        Raises
+        ------
+        ValueError
+            The result comes from disk, where the rows are not kept.
         """
         if self.pool is None or self.pool.labels is None:
-            raise ValueError("A result that was opened from disk cannot tell why: it has no rows.")
+            raise ValueError(
+                "This result was opened from disk, which keeps neither vectors nor labels, so it "
+                "cannot tell why. Call find_label_errors again on the same rows."
+            )
         row = int(rows_of(self.ids, [id], name="id")[0])
-        pool = self.pool
-        near = pool.embedding.neighbors(min(10, len(pool) - 1))
+        near = self.pool.embedding.neighbors(min(10, len(self) - 1))
         around = near.indices[row]
-        neighbors = pd.DataFrame(
-            {"label": self.pool.labels[around], "similarity": near.similarity[row]},
-            index=self.ids[around],
-        )
-        proba = None if pool.proba is None else pd.Series(pool.proba[row], index=pool.classes)
+        beside = {
+            "label": self.pool.labels[around],
+            "similarity": near.similarity[row],
+            "quality": self.quality[around],
+        }
+        proba = None
+        if self.pool.proba is not None:
+            told = pd.Series(self.pool.proba[row], index=self.pool.classes)
+            proba = told.sort_values(ascending=False, kind="stable")
         return {
             "given": self.pool.labels[row],
             "suggested": self.suggested[row],
@@ -110,7 +140,7 @@ class LabelErrors(StageResult):
             "is_error": bool(self.is_error[row]),
             "rule": self.details["cut"]["rule"],
             "proba": proba,
-            "neighbors": neighbors,
+            "neighbors": pd.DataFrame(beside, index=self.ids[around]),
         }
 
 
@@ -119,7 +149,7 @@ def find_label_errors(
     labels: Any = None,
     *,
     proba: Any = None,
-    method: str | Callable[..., Any] = "relation_graph",
+    method: str | Callable[..., Any] = "consensus",
     random_state: int | None = None,
 ) -> LabelErrors:
     """Find labels that are probably wrong.
@@ -129,12 +159,12 @@ def find_label_errors(
     embedding : Embedding, Pool or array-like of shape (n_items, d)
         The rows.
     labels : array-like of shape (n_items,), default=None
-        Their labels; None or NaN is missing, and not judged. May be left out where a Pool brings
-        them.
+        Their labels, of at least two classes; None or NaN is missing, and not judged. May be left
+        out where a Pool brings them.
     proba : array-like of shape (n_items, n_classes), default=None
         Probability of each class from a model that did not train on the row. None makes them
-        where the method needs them: a linear head on the vectors, cross-fitted in five folds.
-    method : str or callable, default="relation_graph"
+        where the method needs them: by heads on the vectors, cross-fitted in five folds.
+    method : str or callable, default="consensus"
         A name in ``cl.methods("label_errors")``, a method with settings, or a function
         ``(pool, *, rng)`` that returns quality in [0, 1] and suggested labels.
     random_state : int, default=None
@@ -143,14 +173,15 @@ def find_label_errors(
     Returns
     -------
     LabelErrors
-        Without a cut of the method's own, the rows of least quality are marked, as many as the
-        confident joint of labels and probabilities estimates to be wrong, as far as another
-        label is suggested.
+        Without a cut of the method's own, the rows of least quality are marked: as many as the
+        confident joint of labels and probabilities estimates to be wrong, or without
+        probabilities those of quality below 1/2; in both cases only where another label is
+        suggested.
 
     Raises
     ------
     ValueError
-        No row has a label, or all labels are of one class.
+        No row has a label, all labels are of one class, or no class has three rows.
 
     Examples
     --------
@@ -158,29 +189,25 @@ def find_label_errors(
     >>> x = np.random.default_rng(0).normal(size=(60, 3)) + np.repeat([[0], [6]], 30, axis=0)
     >>> labels = np.repeat(["a", "b"], 30)
     >>> labels[4] = "b"
-    >>> bad = cl.find_label_errors(
-    ...     cl.Embedding(vectors=x, metric="euclidean"), labels, method="knn_agreement"
-    ... )
-    >>> bad.worst(1).tolist()
-    [4]
+    >>> emb = cl.Embedding(vectors=x, metric="euclidean")
+    >>> bad = cl.find_label_errors(emb, labels, method="knn_agreement")
+    >>> bad.worst(1).tolist(), bad.suggested[4]
+    ([4], 'a')
+    >>> bad.why(4)["neighbors"]["label"].value_counts().to_dict()
+    {'a': 10}
     """
     pool = as_pool(embedding, labels=labels, proba=proba)
-    n_known = len(np.unique(pool.codes[pool.is_labelled]))
-    if pool.labels is None or n_known < 2:
-        rule = "labels of at least two classes"
-        raise ValueError(complain("labels", rule, what=f"{n_known} classes"))
+    judged, too_few = _judged(pool)
     answer = run(STAGE, method, pool, random_state=random_state)
-    judged = pool.is_labelled
     quality = np.where(judged, answer.arrays["quality"], np.nan)
     suggested = answer.arrays["suggested"].astype(object)
     suggested[~judged] = None
-    details = dict(answer.details)
-    own = details.pop("is_error", None)
-    if own is not None:
-        is_error = np.asarray(own, dtype=bool) & judged
-        cut = {"rule": details.pop("rule", "the method's own"), "marked": int(is_error.sum())}
+    details = {**answer.details, "not_judged": too_few}
+    cut = dict(details.pop("cut", {"rule": "the method's own"}))
+    if "is_error" in details:
+        is_error = np.asarray(details.pop("is_error"), dtype=bool) & judged
     else:
-        is_error, cut = _cut(quality, suggested, answer.pool, answer.params["random_state"])
+        is_error, cut = _cut(quality, suggested, answer.pool)
     return LabelErrors(
         ids=pool.ids,
         quality=quality,
@@ -188,24 +215,42 @@ def find_label_errors(
         is_error=is_error,
         pool=answer.pool,
         params=answer.params,
-        details={**details, "cut": cut},
+        details={**details, "cut": {**cut, "marked": int(is_error.sum())}},
     )
 
 
-def _cut(
-    quality: FloatArray, suggested: AnyArray, pool: Pool, seed: int
-) -> tuple[BoolArray, dict[str, Any]]:
-    """Mark as many rows as confident learning estimates to be wrong, least quality first."""
+def _judged(pool: Pool) -> tuple[BoolArray, dict[str, int]]:
+    """Return the rows whose label can be judged, and the classes too small for it."""
+    size = np.bincount(pool.codes[pool.is_labelled], minlength=1)
+    if (size > 0).sum() < 2:
+        got = "no label" if not size.any() else "labels of 1 class"
+        raise ValueError(complain("labels", "of at least 2 classes", what=got))
+    small = np.flatnonzero((size > 0) & (size < _FEWEST))
+    too_few = {str(pool.classes[c]): int(size[c]) for c in small}
+    if size.max() < _FEWEST:
+        rule = f"of a class with at least {_FEWEST} rows"
+        raise ValueError(complain("labels", rule, what=f"{size.max()} rows in the largest"))
+    if too_few:
+        told = f"{first_few(too_few)} have fewer than {_FEWEST} rows, which are not judged."
+        _log.warning("find_label_errors: the classes %s", told)
+    return pool.is_labelled & ~np.isin(pool.codes, small), too_few
+
+
+def _cut(quality: FloatArray, suggested: AnyArray, pool: Pool) -> tuple[BoolArray, dict[str, Any]]:
+    """Mark rows of low quality where another label is suggested, and say by what rule."""
+    judged = np.flatnonzero(np.isfinite(quality))
+    other = np.zeros(len(pool), dtype=bool)
+    other[judged] = suggested[judged] != np.asarray(pool.labels)[judged]
+    if pool.proba is None:
+        rule = "quality below 1/2, where another label is suggested"
+        return other & (quality < 0.5), {"rule": rule}
     from cleanlab.count import num_label_issues
 
-    if pool.proba is None:
-        pool, _ = with_proba(pool, seed)
-    judged = np.flatnonzero(pool.is_labelled)
-    estimated = int(num_label_issues(pool.codes[judged], np.asarray(pool.proba)[judged]))
-    worst = judged[np.argsort(quality[judged], kind="stable")[:estimated]]
-    is_error = np.zeros(len(pool), dtype=bool)
-    is_error[worst] = suggested[worst] != np.asarray(pool.labels)[worst]
+    estimated = int(num_label_issues(pool.codes[judged], pool.proba[judged]))
+    worst = np.zeros(len(pool), dtype=bool)
+    worst[judged[np.argsort(quality[judged], kind="stable")[:estimated]]] = True
     rule = (
-        "least quality, as many as the confident joint estimates, where another label is likelier"
+        "least quality, as many as the confident joint of labels and probabilities estimates, "
+        "where another label is suggested"
     )
-    return is_error, {"rule": rule, "estimated": estimated, "marked": int(is_error.sum())}
+    return other & worst, {"rule": rule, "estimated": estimated}

@@ -13,32 +13,39 @@ from curalab.pool import AnyArray, FloatArray, Pool
 __all__ = ["ConfidentLearning"]
 
 _RANKS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+_FILTERS = ("prune_by_noise_rate", "confident_learning", "prune_by_class", "both")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidentLearning:
     """Ranks rows by the held-out probability of their label; counts errors by the confident joint.
 
-    Quality is cleanlab's label quality score, and the rows marked are those of its
-    `find_label_issues`, each class pruned by its estimated noise rates.
+    A row counts as confidently of a class if its probability reaches the mean of that class over
+    the rows labelled so; the counts of (given label, confident class) estimate how many labels of
+    each kind are wrong. All numbers are cleanlab's, and the same as calling it.
 
     Parameters
     ----------
     rank : {"self_confidence", "normalized_margin", "confidence_weighted_entropy"}
-        What orders the rows.
+        What orders the rows: the probability of the given label, how far it leads, or the same
+        weighed by entropy.
+    filter_by : {"prune_by_noise_rate", "confident_learning", "prune_by_class", "both"}
+        What marks rows: the largest margins of each off-diagonal count, the rows counted off
+        the diagonal, the least confident of each class, or what the first and third share.
 
     References
     ----------
-    .. [1] Northcutt, Jiang, Chuang (2021), "Confident Learning: Estimating Uncertainty in Dataset
-       Labels", Journal of Artificial Intelligence Research 70. arXiv:1911.00068.
-    .. [2] Northcutt, Athalye, Mueller (2021), "Pervasive Label Errors in Test Sets Destabilize
+    .. [1] Northcutt, Athalye, Mueller (2021), "Pervasive Label Errors in Test Sets Destabilize
        Machine Learning Benchmarks", NeurIPS Datasets and Benchmarks. arXiv:2103.14749.
+    .. [2] Northcutt, Jiang, Chuang (2021), "Confident Learning: Estimating Uncertainty in Dataset
+       Labels", Journal of Artificial Intelligence Research 70. arXiv:1911.00068.
     """
 
-    cost: ClassVar[str] = "a linear head for each fold"
+    cost: ClassVar[str] = "a head for each fold"
     needs: ClassVar[tuple[str, ...]] = ("labels", "proba")
 
     rank: str = "self_confidence"
+    filter_by: str = "prune_by_noise_rate"
 
     def __call__(
         self, pool: Pool, *, rng: np.random.Generator
@@ -48,12 +55,13 @@ class ConfidentLearning:
         from cleanlab.rank import get_label_quality_scores
 
         check_choice("rank", self.rank, _RANKS)
-        judged = pool.is_labelled
-        codes, proba = pool.codes[judged], np.asarray(pool.proba[judged])
+        check_choice("filter_by", self.filter_by, _FILTERS)
+        judged, every = pool.is_labelled, np.asarray(pool.proba)
+        codes, proba = pool.codes[judged], every[judged]
         quality, is_error = np.ones(len(pool)), np.zeros(len(pool), dtype=bool)
-        quality[judged] = get_label_quality_scores(
-            codes, proba, method=self.rank, adjust_pred_probs=False
-        )
-        is_error[judged] = find_label_issues(codes, proba, n_jobs=1)
-        details = {"is_error": is_error, "rule": "cleanlab, pruned by noise rate"}
-        return np.clip(quality, 0, 1), pool.classes[pool.proba.argmax(axis=1)], details
+        scores = get_label_quality_scores(codes, proba, method=self.rank, adjust_pred_probs=False)
+        quality[judged] = np.clip(scores, 0, 1)
+        is_error[judged] = find_label_issues(codes, proba, filter_by=self.filter_by, n_jobs=1)
+        details = {"is_error": is_error, "cut": {"rule": f"cleanlab, {self.filter_by}"}}
+        suggested = pool.classes[every.argmax(axis=1)]
+        return quality, suggested, details

@@ -14,7 +14,10 @@ __all__ = ["Consensus"]
 
 _ROUNDS = 2
 _FLOOR = 1e-6
-_BLOCK = 4_096
+_RULE = (
+    "least quality, as many as the confident joint of labels and consensus estimates, where "
+    "another label is suggested"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +76,16 @@ class Consensus:
         typical = np.ones(belief.shape[1])
         for c in np.unique(pool.codes[judged]):
             typical[c] = belief[pool.codes == c, c].mean()
-        confused = _joint(belief[judged], pool.codes[judged], typical)
-        belief = belief / typical * _pull(confused, self.confusions)[:, given].T
-        belief /= belief.sum(axis=1, keepdims=True)
-        suggested = pool.classes[belief.argmax(axis=1)]  # type: ignore[index]  # from the labels
-        return _odds(belief, given), suggested, {}
+        counts = _joint(belief[judged], pool.codes[judged], typical)
+        belief = belief / typical * _pull(counts, self.confusions)[:, given].T
+        quality, best = _odds(belief, given), belief.argmax(axis=1)
+        estimated = _estimated(counts, np.bincount(pool.codes[judged], minlength=len(counts)))
+        is_error = np.zeros(len(pool), dtype=bool)
+        ranked = np.flatnonzero(judged)[np.argsort(quality[judged], kind="stable")]
+        is_error[ranked[:estimated]] = True
+        is_error &= best != given
+        cut = {"rule": _RULE, "estimated": estimated}
+        return quality, pool.classes[best], {"is_error": is_error, "cut": cut}
 
 
 def _kernel(pool: Pool, k: int) -> FloatArray:
@@ -90,7 +98,7 @@ def _votes(pool: Pool, weight: FloatArray, trust: FloatArray) -> FloatArray:
     """Return the smoothed share of the neighbours' votes, (n_items, n_classes)."""
     near = pool.embedding.neighbors(weight.shape[1]).indices
     given = np.maximum(pool.codes, 0)
-    n, n_classes = len(pool), len(pool.classes)  # type: ignore[arg-type]
+    n, n_classes = len(pool), len(pool.classes)
     heard = weight * trust[near]
     place = np.arange(n)[:, None] * n_classes + given[near]
     votes = np.bincount(place.ravel(), heard.ravel(), minlength=n * n_classes)
@@ -129,3 +137,10 @@ def _pull(counts: FloatArray, power: float) -> FloatArray:
     pull = ((counts + 1) / (mean + 1)) ** power
     np.fill_diagonal(pull, 1)
     return np.asarray(pull)
+
+
+def _estimated(counts: FloatArray, n_labelled: IntArray) -> int:
+    """Return how many labels are wrong: the joint's off-diagonal, scaled to the label counts."""
+    sure = counts.sum(axis=0)
+    right = np.divide(np.diag(counts), sure, out=np.ones(len(counts)), where=sure > 0)
+    return round(float(((1 - right) * n_labelled).sum()))

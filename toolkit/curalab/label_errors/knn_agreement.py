@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from curalab._check import check_integer
 from curalab.pool import AnyArray, FloatArray, Pool
 
 __all__ = ["KNNAgreement"]
@@ -21,7 +22,7 @@ class KNNAgreement:
     Parameters
     ----------
     k : int, default=15
-        Neighbours asked, fewer where there are fewer rows.
+        Neighbours asked, fewer where there are fewer rows. Those without a label do not vote.
 
     References
     ----------
@@ -36,6 +37,7 @@ class KNNAgreement:
 
     def __call__(self, pool: Pool, *, rng: np.random.Generator) -> tuple[FloatArray, AnyArray]:
         """Return quality in [0, 1] and suggested labels, each (n_items,)."""
+        check_integer("k", self.k, low=1)
         near = pool.embedding.neighbors(min(self.k, len(pool) - 1)).indices
         votes = np.zeros((len(pool), len(pool.classes)))
         told = pool.codes[near]

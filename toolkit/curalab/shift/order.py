@@ -63,7 +63,7 @@ class Order:
         chance = _gaps_of_all(place)
         seen = _statistic(place, rows, others, chance)
         by_chance = np.empty(0)
-        for _ in tqdm(range(n_permutations), "permutations", leave=False, disable=None):
+        for _ in tqdm(range(n_permutations), "permutations", delay=2, disable=None):
             shuffled = _statistic(rng.permutation(place), rows, others, chance)
             by_chance = np.append(by_chance, shuffled)
             if is_settled(seen, by_chance):
