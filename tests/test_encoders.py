@@ -461,11 +461,10 @@ def test_tfidf_refuses_spans_that_are_none(span):
 @pytest.mark.data
 def test_tfidf_finds_intents_of_banking77(bench_data):
     parts = [pd.read_parquet(bench_data / "banking77" / f"{p}.parquet") for p in ("train", "test")]
-    train = parts[0].sample(3_000, random_state=0)
+    train, test = parts[0].sample(2_000, random_state=0), parts[1].sample(1_000, random_state=0)
     emb = embed(train["text"], encoder="tfidf", random_state=0)
-    found = emb.search(embed(parts[1]["text"], encoder=emb.encoder), 1).indices[:, 0]
-    right = train["label"].to_numpy()[found] == parts[1]["label"].to_numpy()
-    assert right.mean() > 0.72
+    found = emb.search(embed(test["text"], encoder=emb.encoder), 1).indices[:, 0]
+    assert (train["label"].to_numpy()[found] == test["label"].to_numpy()).mean() > 0.66
 
 
 # ---- columns -------------------------------------------------------------------------------------

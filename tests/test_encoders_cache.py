@@ -242,6 +242,22 @@ def test_what_cannot_be_hashed_is_not_cached_and_the_log_says_so(caplog, folder)
     ]
 
 
+def test_a_model_whose_hash_is_not_its_contents_is_not_cached(caplog, folder):
+    import torch
+
+    model = torch.nn.Linear(1, 1)
+
+    def encode(batch):
+        with torch.inference_mode():
+            return model(torch.ones(len(batch), 1)).abs() + 1
+
+    with caplog.at_level(logging.WARNING, "curalab.encoders"):
+        emb = embed(TEXTS, encoder=encode)
+    assert emb.shape == (3, 1)
+    assert "'model' (Linear) cannot be hashed." in caplog.text
+    assert not folder.exists()
+
+
 def test_a_changed_helper_in_a_file_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(tmp_path)

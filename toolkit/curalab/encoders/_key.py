@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import dis
 import functools
@@ -74,9 +75,13 @@ def _pickled(value: Any, what: str) -> bytes:
     import joblib
 
     try:
-        return str(joblib.hash(value)).encode()
+        made = joblib.hash(value)
+        is_content = made == joblib.hash(copy.deepcopy(value))  # a torch tensor's is not
     except Exception as error:  # pickling may raise anything
         raise UnhashableError(f"{what} ({type(value).__name__})") from error
+    if not is_content:
+        raise UnhashableError(f"{what} ({type(value).__name__})")
+    return str(made).encode()
 
 
 # ---- encoders ------------------------------------------------------------------------------------
