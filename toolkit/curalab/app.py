@@ -87,10 +87,11 @@ def _audit(asked: argparse.Namespace) -> int:
         if column not in items:
             known = ", ".join(map(repr, items.columns))
             raise ValueError(f"There is no column {column!r}. The columns are {known}.")
+    items, left_out = _readable(items)
     data, encoder, hint = _what_to_embed(asked, items, label)
     print(f"{len(items):,} items. Embedding with {encoder}." + (f" {hint}" if hint else ""))
     embedding = cl.embed(data, encoder=encoder, random_state=asked.seed)
-    print("Running every finder …")
+    print(left_out + "Running every finder …")
     report = cl.audit(
         items,
         embedding=embedding,
@@ -105,11 +106,26 @@ def _audit(asked: argparse.Namespace) -> int:
     page = out / "report.html"
     from curalab_widgets.report import audit_page
 
-    page.write_text(audit_page(report, items, embedding, label=label), encoding="utf-8")
+    text = audit_page(report, items, embedding, label=label, note=left_out)
+    page.write_text(text, encoding="utf-8")
     cl.join(items, report).to_csv(out / "items.csv")
     _print_problems(report)
     print(f"\nReport: {page}\nEvery item with its findings: {out / 'items.csv'}")
     return 1 if report.errors else 0
+
+
+def _readable(items: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the items without those whose image cannot be read, and a line that names these."""
+    import curalab as cl
+
+    if "image" not in items:
+        return items, ""
+    found = cl.check_items(items[["image"]])
+    bad = found.loc[found["problem"].str.startswith("unreadable"), "id"]
+    if bad.empty:
+        return items, ""
+    named = ", ".join(map(str, bad[:5])) + (" …" if len(bad) > 5 else "")
+    return items.drop(bad), f"Left out {len(bad):,} images that cannot be read: {named}.\n"
 
 
 def _what_to_embed(

@@ -35,7 +35,9 @@ code { background: #8882; padding: .1em .3em; border-radius: .25em; }
 """
 
 
-def audit_page(report: Any, items: pd.DataFrame, embedding: Any, *, label: str | None) -> str:
+def audit_page(
+    report: Any, items: pd.DataFrame, embedding: Any, *, label: str | None, note: str = ""
+) -> str:
     """Return an audit as one self-contained HTML page.
 
     Parameters
@@ -48,6 +50,8 @@ def audit_page(report: Any, items: pd.DataFrame, embedding: Any, *, label: str |
         Its vectors; they are mapped for the picture.
     label : str or None
         The column that colours the map.
+    note : str, default=""
+        A line to put on top.
 
     Returns
     -------
@@ -61,6 +65,7 @@ def audit_page(report: Any, items: pd.DataFrame, embedding: Any, *, label: str |
             f'<p class="failed"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
             for name, said in report.errors.items()
         ),
+        f"<p>{escape(note)}</p>" if note else "",
         _overview(report),
         _map(report, items, embedding, label),
         *(_problem(row, report, cards, items, label) for row in report.problems.itertuples()),

@@ -16,6 +16,7 @@ _ORDINARY = 5  # ordinary neighbours that set the scale of a row
 FIRST, _MOST = 30, 120  # neighbours looked at, and where these are not enough
 _ROWS = 20_000  # judged; more add nothing to a threshold
 _STEPS = 128
+_NEAR = 0.5  # of the usual distance of the last neighbour looked at; beyond, rows are merely alike
 _ROUNDING = 1e-6  # of ordinary distances: copies whose vectors were computed in other batches
 
 
@@ -59,6 +60,9 @@ def ordinary_threshold(
 
     Notes
     -----
+    The cut is at most half the usual distance of the last neighbour looked at: in few rows of many
+    dimensions, rows that share a phrase stand out too, and are no copies.
+
     The power law of neighbour counts is the one behind maximum-likelihood estimates of dimension
     (Levina and Bickel 2004, "Maximum Likelihood Estimation of Intrinsic Dimension", NIPS).
     """
@@ -79,7 +83,10 @@ def _cut(near: FloatArray) -> tuple[float, dict[str, Any], bool]:
     m, n_all = _dimension(near), len(near)
     near = near[near[:, -1] > 0]  # rows with nothing but exact copies around them tell nothing
     cut, found, chance, is_short = 0.0, int((near[:, 0] == 0).sum()), 0.0, False
+    farthest = _NEAR * float(np.median(near[:, -1])) if len(near) else 0.0
     for t in _candidates(near[:, 0]) if m else ():
+        if t > farthest:
+            break
         expected, unknown = _by_chance(near, t, m)
         n_found = int((near[:, 0] <= t).sum())
         if _is_better(n_found, expected, than=found - 2 * chance):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -47,7 +46,7 @@ STAGE = Stage(
 def embed(
     data: Any,
     *,
-    encoder: str | Callable[..., Any] | Any = None,
+    encoder: Any = None,
     cache: bool = True,
     random_state: int | None = None,
 ) -> Embedding:

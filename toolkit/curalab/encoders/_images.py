@@ -82,6 +82,8 @@ class Images(Sequence["Image"]):
                 opened(self._items[i])
             except Exception as error:
                 told.append(f"{self._ids[i]!r}: {_reason(error)}")
+        if not told:  # it could be read this time
+            return
         listed = "; ".join(told[:5]) + (f" and {len(told) - 5:,} more" if len(told) > 5 else "")
         got = f"{len(told):,} of {len(self):,} rows that cannot be read ({listed})"
         hint = "Drop these rows; check_items(items) lists all of them."

@@ -139,7 +139,9 @@ class _Code:
             return self._of_function(value)
         if inspect.isroutine(value):
             return [f"{value.__module__}.{value.__qualname__}".encode()]
-        return [_pickled(value, repr(name)), *self.of_class(type(value))]
+        known = getattr(value, "fingerprint", None)  # as an Embedding has
+        content = known.encode() if isinstance(known, str) else _pickled(value, repr(name))
+        return [content, *self.of_class(type(value))]
 
     def of_class(self, made: type) -> list[bytes]:
         """Return the code of a class and of its parents."""

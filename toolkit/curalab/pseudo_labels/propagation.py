@@ -7,115 +7,141 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from curalab._check import check_real
-from curalab.pool import BoolArray, FloatArray, IntArray, Pool
+from curalab._check import BoolArray, check_integer, check_real
+from curalab.pool import FloatArray, Pool
+from curalab.pseudo_labels.low_shot_probe import probe_of
 
 __all__ = ["Propagation"]
 
-_STEPS = 200
-_CLOSE = 1e-6
-_SHARPNESS = tuple(float(s) for s in np.geomspace(0.5, 16, 16))
-_UNMEASURED, _ENOUGH_LABELS = 2.0, 30
+_C = 10.0
+_STEPS = 100
+_ENOUGH = 1e-4
+_FAINT = 1e-4  # of the mean: what arrives below it says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Propagation:
     """Rows take the labels of the rows around them, and of those around these.
 
-    Solves (I - alpha·S) F = Y by conjugate gradients, one class at a time, with S the symmetric
-    normalised graph of the `k` nearest neighbours, weighted by similarity to the power `power`
-    (as in the second paper, where it is called gamma). Columns are then scaled so that each class
-    has the share it has among the labels given. A row that no label reaches gets those shares.
-    Ours: the shares of F are raised to a power, the one under which a fifth of the labels, hidden,
-    is likeliest (2 where there are fewer than 30), so that confidence is near the share of rows
-    that are right.
+    Solves (I - alpha·S) F = Y for all classes at once by conjugate gradients. S is the graph of
+    the `k` nearest neighbours with weights similarity^power, made symmetric by the sum of both
+    directions as in [2]_, and normalised by its degrees as in [1]_; Y holds the given labels.
+    Rows of F that sum to 1 are the graph's probabilities f.
+
+    With `probe`, they are joined with the probabilities p of logistic regression on the labelled
+    rows, as two independent witnesses are: p·f / share, where share is that of each class among
+    the labels (ours). The graph is better with one label a class, the probe with many; together
+    they were at least as good as the probe at 1, 3, 5 and 10 labels a class on five sets, and
+    their confidence was off by .02 to .14 on average, that of each alone by up to .6 and .3.
+
+    A row in a part of the graph that holds no label gets the shares of the classes;
+    ``details["unreached"]`` counts them. New rows take the mean of F over their `k` nearest.
 
     Parameters
     ----------
     k : int, default=15
         Neighbours a row, fewer where there are fewer rows.
     alpha : float, default=0.95
-        Share of the neighbours' opinion, from 0 to below 1.
+        Share of the neighbours' opinion, from 0 to 0.999.
     power : float, default=3
         Larger trusts the closest neighbours more.
+    probe : bool, default=True
+        Whether to join the probe. False is label spreading as published.
+    balance : bool, default=False
+        Whether to scale the columns of F so that each class gets the share it has among the
+        labels given ("class mass normalisation" [3]_). Helps where these shares hold for all rows.
 
     References
     ----------
-    .. [1] Zhou, Bousquet, Lal, et al. (2004), "Learning with Local and Global Consistency",
-       NeurIPS 16.
+    .. [1] Zhou, Bousquet, Lal, Weston, Schölkopf (2004), "Learning with Local and Global
+       Consistency", NeurIPS 16.
     .. [2] Iscen, Tolias, Avrithis, Chum (2019), "Label Propagation for Deep Semi-supervised
        Learning", CVPR. arXiv:1904.04717.
+    .. [3] Zhu, Ghahramani, Lafferty (2003), "Semi-Supervised Learning Using Gaussian Fields and
+       Harmonic Functions", ICML.
     """
 
-    cost: ClassVar[str] = "one neighbour pass and a sparse solve a class"
+    cost: ClassVar[str] = "one neighbour pass, a sparse solve, one fit on the labelled rows"
     needs: ClassVar[str] = "labels"
 
     k: int = 15
     alpha: float = 0.95
     power: float = 3.0
+    probe: bool = True
+    balance: bool = False
 
     def __call__(
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Return the probability of each class, shape (n_items, n_classes)."""
+        check_integer("k", self.k, low=1)
         check_real("alpha", self.alpha, low=0, high=0.999)
-        system = self._system(pool)
-        known = np.flatnonzero(pool.is_labelled)
-        sharpness, doubt = _UNMEASURED, 0.0
-        if len(known) >= _ENOUGH_LABELS:
-            hidden = rng.permutation(known)[: len(known) // 5]
-            shares, _ = _spread(system, pool, np.setdiff1d(known, hidden))
-            right = pool.codes[hidden]
-            doubt = 1 / (len(hidden) + 2)  # the rule of succession: few hidden labels prove little
-            sharpness = min(_SHARPNESS, key=lambda s: _surprise(shares[hidden], right, s))
-        shares, reached = _spread(system, pool, known)
-        proba = (1 - doubt) * _sharpened(shares, sharpness) + doubt / len(pool.classes)
-        proba[~reached] = shares[~reached]
+        check_real("power", self.power, low=0, high=100)
+        known, codes = np.flatnonzero(pool.is_labelled), pool.codes
+        given = np.zeros((len(pool), len(pool.classes)), dtype=np.float32)
+        given[known, codes[known]] = 1
+        share = np.bincount(codes[known], minlength=given.shape[1]) / len(known)
+        graph = _graph(pool, min(self.k, len(pool) - 1), self.power)
+        spread = np.maximum(_solved(graph, given, self.alpha), 0).astype(np.float64)
+        if self.balance:
+            spread *= share / np.maximum(spread.sum(axis=0), 1e-12)
+        faint = _FAINT * spread.sum() / len(spread)
+        heard = (spread + faint * share) / (spread.sum(axis=1, keepdims=True) + faint)
+        ask = probe_of(pool, C=_C) if self.probe else None
+
+        def joined(seen: FloatArray, points: FloatArray) -> FloatArray:
+            if ask is None:
+                return seen
+            both = ask(points) * seen / np.maximum(share, 1e-12)
+            return np.asarray(both / both.sum(axis=1, keepdims=True))
 
         def predict(new: FloatArray) -> FloatArray:
             near = pool.embedding.search(new, min(self.k, len(pool)))
-            weight = near.similarity.clip(1e-6) ** self.power
-            mixed = np.einsum("nk,nkc->nc", weight, proba[near.indices])
-            return np.asarray(mixed / mixed.sum(axis=1, keepdims=True))
+            weight = np.maximum(near.similarity, 1e-6) ** self.power
+            seen = np.einsum("nk,nkc->nc", weight, heard[near.indices])
+            return joined(seen / weight.sum(axis=1, keepdims=True), new)
 
-        details = {"unreached": int((~reached).sum()), "sharpness": sharpness}
-        return proba, {**details, "predict": predict}
-
-    def _system(self, pool: Pool) -> Any:
-        from scipy.sparse import csr_matrix, diags_array, eye_array
-
-        n = len(pool)
-        near = pool.embedding.neighbors(min(self.k, n - 1))
-        weight = near.similarity.clip(0).astype(np.float64) ** self.power
-        starts = np.arange(0, n * near.k + 1, near.k)
-        graph = csr_matrix((weight.ravel(), near.indices.ravel(), starts), shape=(n, n))
-        graph = graph + graph.T
-        degree = np.asarray(graph.sum(axis=1)).ravel()
-        root = diags_array(1 / np.sqrt(np.maximum(degree, 1e-12)))
-        return eye_array(n, format="csr") - self.alpha * (root @ graph @ root)
+        proba = joined(heard, pool.embedding.points)
+        apart = ~_reached(graph, pool.is_labelled)
+        proba[apart] = share
+        return proba, {"predict": predict, "unreached": int(apart.sum())}
 
 
-def _spread(system: Any, pool: Pool, known: IntArray) -> tuple[FloatArray, BoolArray]:
-    """Return each class's share of what reaches a row, and which rows anything reaches."""
-    from scipy.sparse.linalg import cg
+def _graph(pool: Pool, k: int, power: float) -> Any:
+    """Return the symmetric, normalised graph as a sparse array, (n_items, n_items) float32."""
+    from scipy.sparse import csr_array, diags_array
 
-    given = np.zeros((len(pool), len(pool.classes)))
-    given[known, pool.codes[known]] = 1
-    prior = given.sum(axis=0) / given.sum()
-    given /= given.sum(axis=0).clip(1)
-    columns = [cg(system, column, rtol=_CLOSE, maxiter=_STEPS)[0] for column in given.T]
-    spread = np.maximum(np.stack(columns, axis=1), 0) * prior
-    total = spread.sum(axis=1, keepdims=True)
-    reached = total[:, 0] > 1e-12
-    return np.where(reached[:, None], spread / np.where(total > 0, total, 1), prior), reached
-
-
-def _sharpened(shares: FloatArray, sharpness: float) -> FloatArray:
-    logs = sharpness * np.log(np.maximum(shares, 1e-12))
-    raised = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    n, near = len(pool), pool.embedding.neighbors(k)
+    weight = np.maximum(near.similarity, 0).astype(np.float32) ** power
+    starts = np.arange(0, n * k + 1, k)
+    one_way = csr_array((weight.ravel(), near.indices.ravel(), starts), shape=(n, n))
+    graph = one_way + one_way.T
+    graph.eliminate_zeros()
+    degree = np.asarray(graph.sum(axis=1)).ravel()
+    root = diags_array((1 / np.sqrt(np.maximum(degree, 1e-12))).astype(np.float32))
+    return (root @ graph @ root).tocsr()
 
 
-def _surprise(shares: FloatArray, right: IntArray, sharpness: float) -> float:
-    likely = _sharpened(shares, sharpness)[np.arange(len(right)), right]
-    return float(-np.log(np.maximum(likely, 1e-12)).mean())
+def _solved(graph: Any, given: FloatArray, alpha: float) -> FloatArray:
+    """Solve (I - alpha·graph) F = given by conjugate gradients, every column its own way."""
+    found, rest = given.copy(), alpha * (graph @ given)
+    way, size = rest.copy(), np.square(rest).sum(axis=0)
+    wanted = _ENOUGH**2 * np.square(given).sum(axis=0)
+    for _ in range(_STEPS):
+        if (size <= wanted).all():
+            break
+        bent = way - alpha * (graph @ way)
+        step = size / np.maximum((way * bent).sum(axis=0), 1e-30)
+        found += step * way
+        rest -= step * bent
+        size, before = np.square(rest).sum(axis=0), size
+        way = rest + size / np.maximum(before, 1e-30) * way
+    return found
+
+
+def _reached(graph: Any, is_labelled: BoolArray) -> BoolArray:
+    """Return whether any label is in the row's part of the graph, (n_items,)."""
+    from scipy.sparse.csgraph import connected_components
+
+    _, part = connected_components(graph, directed=False)
+    return np.asarray(np.isin(part, part[is_labelled]))
