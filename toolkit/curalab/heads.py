@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Head", "fit_head", "out_of_fold_proba", "with_proba"]
 
-PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 _STEPS = 60
 _SMALL = 5_000  # rows up to which several deals are affordable, and worth it
 _DEALS = 3

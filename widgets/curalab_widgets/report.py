@@ -26,8 +26,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; } small { opacity: .7; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8884;
-  vertical-align: top; overflow-wrap: anywhere; }
-td p { margin: 0; } img { image-rendering: auto; }
+  vertical-align: top; overflow-wrap: break-word; }
+td p { margin: 0; } td img { max-width: none !important; }
 .failed { color: #c00; } .legend span { margin-right: 1rem; white-space: nowrap; }
 .legend i { display: inline-block; width: .8em; height: .8em; border-radius: 50%;
   margin-right: .35em; }

@@ -1,0 +1,89 @@
+"""The `curalab` command, as a shell would call it."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from curalab.app import main
+
+REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
+
+
+def test_methods_lists_what_to_start_with(capsys):
+    assert main(["methods", "outliers"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^ \* knn ", told, re.MULTILINE)
+    assert "selectors" not in told
+
+
+def test_an_audit_of_a_table_of_texts(tmp_path, capsys):
+    call = ["audit", str(REVIEWS), "--id", "id", "--text", "text", "--label", "label"]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "pip install 'curalab[text]'" in told
+    assert "label errors" in told
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Audit of 300 items" in page
+    assert "data:image/png;base64," in page
+    assert not re.findall(r"""(?:src|href)=["']https?:""", page)
+    table = pd.read_csv(tmp_path / "out" / "items.csv")
+    assert len(table) == 300
+    assert "label_quality" in table
+
+
+def test_text_of_the_data_cannot_run_in_the_page(tmp_path):
+    table = pd.read_csv(REVIEWS).head(60)
+    table["text"] = table["text"] + " <script>alert(1)</script>"
+    table.to_csv(tmp_path / "bad.csv", index=False)
+    call = ["audit", str(tmp_path / "bad.csv"), "--text", "text", "--label", "label"]
+    assert main([*call, "--out", str(tmp_path)]) == 0
+    assert "<script" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_images_with_a_broken_one(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("light", 120)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = rng.integers(low, low + 120, size=(16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{i}.png")
+    (tmp_path / "images" / "light" / "broken.png").write_bytes(b"no image")
+    assert main(["audit", "--images", str(tmp_path / "images"), "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "Left out 1 images that cannot be read: light/broken.png." in told
+    assert "Left out 1 images" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (["audit"], "Give one of FILE and --images DIR."),
+        (
+            ["audit", str(REVIEWS), "--text", "txt"],
+            "There is no column 'txt'. The columns are 'id'",
+        ),
+        (["audit", "nosuch.csv"], "Got 'nosuch.csv' instead."),
+        (["methods", "outlier"], "Did you mean 'outliers'?"),
+        (["demo", "--notebook", "nosuch.ipynb"], "There is no notebook 'nosuch.ipynb' here."),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(call, text, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(call) == 1
+    told = capsys.readouterr().err
+    assert text in told
+    assert told.startswith(f"curalab {call[0]}: ")
+    assert "Traceback" not in told
+
+
+def test_a_file_that_is_not_utf_8(tmp_path, capsys):
+    shutil.copy(REVIEWS, tmp_path / "latin.csv")
+    with open(tmp_path / "latin.csv", "ab") as file:
+        file.write("r999,caf\xe9,positive,x\n".encode("latin-1"))
+    assert main(["audit", str(tmp_path / "latin.csv"), "--text", "text"]) == 1
+    assert "UTF-8" in capsys.readouterr().err
