@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +15,8 @@ MUST_RUN = ("browser", "notebook")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads anything
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of embeddings, empty at the start: tests leave the user's own alone."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CURALAB_CACHE", str(folder))
-        yield folder
+_cache = tempfile.TemporaryDirectory(prefix="curalab-tests-")
+os.environ["CURALAB_CACHE"] = _cache.name  # tests and doctests leave the user's own alone
 
 
 @pytest.fixture(scope="session")

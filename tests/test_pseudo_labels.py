@@ -1,8 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
-from curalab import Embedding, samples
+from curalab import Embedding, Pool, samples
 from curalab.pseudo_labels import LowShotProbe, Propagation, PseudoLabels, pseudo_label
 
 
@@ -11,6 +14,12 @@ def digits():
     table = samples.digits()
     pixels = np.stack([image.ravel() for image in table["image"]]).astype(float)
     return Embedding(vectors=pixels, ids=table.index), table["label"]
+
+
+def message(error, function, *args, **options):
+    with pytest.raises(error) as caught:
+        function(*args, **options)
+    return str(caught.value)
 
 
 def hide(labels, per_class, seed=0):
@@ -48,6 +57,108 @@ def test_confidence_is_about_the_share_that_is_right(digits):
     new = ~soft.given
     right = (soft.labels == truth.to_numpy())[new].mean()
     assert abs(soft.confidence[new].mean() - right) < 0.05
+
+
+def spread_by_hand(emb, labels, *, k, alpha, power, balance):
+    """Zhou et al. on the graph of Iscen et al., with dense matrices."""
+    near = emb.neighbors(k)
+    one_way = np.zeros((len(emb), len(emb)))
+    np.put_along_axis(one_way, near.indices, near.similarity.clip(0) ** power, axis=1)
+    graph = one_way + one_way.T
+    root = 1 / np.sqrt(graph.sum(axis=1))
+    given = np.array([[label == c for c in ("a", "b")] for label in labels], dtype=float)
+    solved = np.linalg.solve(np.eye(len(emb)) - alpha * root[:, None] * graph * root, given)
+    if balance:
+        solved *= given.mean(axis=0) / solved.sum(axis=0)
+    return solved / solved.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def two_moons():
+    """Two half circles that no line parts, a label at one end of each."""
+    turn = np.linspace(0, np.pi, 50)
+    upper = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    lower = np.stack([1 - np.cos(turn), 0.5 - np.sin(turn)], axis=1)
+    labels = np.full(100, None, dtype=object)
+    labels[0], labels[50] = "a", "b"
+    return Embedding(vectors=np.concatenate([upper, lower]), metric="euclidean"), labels
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.95])
+@pytest.mark.parametrize("balance", [False, True])
+def test_spreading_is_the_papers(alpha, balance):
+    emb = Embedding(vectors=np.random.default_rng(0).normal(size=(30, 3)) + 1)
+    labels = ["a", "a", "b"] + [None] * 27
+    options = {"k": 4, "alpha": alpha, "power": 2, "balance": balance}
+    soft = pseudo_label(emb, labels, method=Propagation(probe=False, **options))
+    np.testing.assert_allclose(soft.proba, spread_by_hand(emb, labels, **options), atol=2e-3)
+
+
+def test_the_probe_joins_as_an_independent_witness():
+    emb = Embedding(vectors=np.random.default_rng(0).normal(size=(30, 3)) + 1)
+    labels = ["a", "a", "b"] + [None] * 27
+    graph = pseudo_label(emb, labels, method=Propagation(probe=False)).proba
+    probe = pseudo_label(emb, labels, method="low_shot_probe").proba
+    both = graph * probe / [2 / 3, 1 / 3]
+    wanted = both / both.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(pseudo_label(emb, labels).proba, wanted, atol=1e-6)
+
+
+def test_labels_follow_the_shape_of_the_data(two_moons):
+    emb, labels = two_moons
+    soft = pseudo_label(emb, labels, method=Propagation(k=4, probe=False))
+    assert soft.labels.tolist() == ["a"] * 50 + ["b"] * 50
+    straight = pseudo_label(emb, labels, method="low_shot_probe")
+    assert (straight.labels != soft.labels).sum() > 10
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_probe_is_scikit_learns(metric):
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], 10)
+    emb = Embedding(vectors=rng.normal(size=(30, 6)) + 3 * np.eye(6)[codes], metric=metric)
+    labels = np.where(np.arange(30) % 2 == 0, np.array(["a", "b", "c"], dtype=object)[codes], None)
+    scale = 1 if metric == "cosine" else np.sqrt(emb.points.var(axis=0).sum())
+    known = np.arange(0, 30, 2)
+    plain = LogisticRegression(C=10, tol=1e-8, max_iter=10_000)
+    plain.fit(emb.points[known] / scale, labels[known])
+    soft = pseudo_label(emb, labels, method="low_shot_probe")
+    np.testing.assert_allclose(soft.proba, plain.predict_proba(emb.points / scale), atol=0.01)
+
+
+def test_new_rows_at_old_places_are_labelled_alike(two_moons):
+    emb, labels = two_moons
+    soft = pseudo_label(emb, labels, method=Propagation(k=4, probe=False))
+    told = soft.predict(emb.vectors + 1e-3)
+    assert (told["pseudo_label"] == soft.labels).all()
+    assert message(ValueError, soft.predict, np.eye(3)) == (
+        "The 'new' parameter must be of 2 dimensions, as the embedding is. Got 3 instead."
+    )
+
+
+def test_a_class_that_nobody_was_given_is_possible_but_unlikely():
+    emb = Embedding(vectors=np.random.default_rng(0).normal(size=(12, 3)) + 1)
+    pool = Pool(embedding=emb, labels=["a", "b"] + [None] * 10, classes=["a", "b", "c"])
+    for method in ("propagation", "low_shot_probe"):
+        soft = pseudo_label(pool, method=method)
+        assert soft.proba.shape == (12, 3)
+        assert soft.proba[:, 2].max() < 0.2
+        assert not soft.is_new.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(3, 25), share=st.floats(0.1, 1))
+def test_given_labels_stay_and_probabilities_are_probabilities(seed, n, share):
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random(n) < share, rng.integers(0, 3, n).astype(object), None)
+    labels[:2] = 0, 1
+    soft = pseudo_label(rng.normal(size=(n, 2)), labels)
+    assert soft.labels[soft.given].tolist() == [label for label in labels if label is not None]
+    assert (soft.confidence[soft.given] == 1).all()
+    assert (soft.proba >= 0).all()
+    np.testing.assert_allclose(soft.proba.sum(axis=1), 1)
+    best = soft.proba.max(axis=1)[~soft.given]
+    np.testing.assert_array_equal(soft.confidence[~soft.given], best)
 
 
 def test_two_labels_on_a_line_by_hand():
@@ -117,13 +228,36 @@ def test_all_labelled_leaves_nothing_to_propose(digits):
     assert (soft.labels == truth).all()
 
 
-@pytest.mark.parametrize(("labels", "n"), [([None] * 4, 0), (["a", None, None, "a"], 1)])
-def test_too_few_classes(labels, n):
-    with pytest.raises(ValueError) as caught:
-        pseudo_label(np.eye(4), labels)
-    assert str(caught.value) == (
-        f"The 'labels' parameter must be labels of at least two classes. Got {n} classes instead."
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [(None, "no label"), ([None] * 4, "no label"), (["a", None, None, "a"], "labels of 1 class")],
+)
+def test_too_few_classes(labels, got):
+    assert message(ValueError, pseudo_label, np.eye(4), labels) == (
+        f"The 'labels' parameter must be of at least 2 classes. Got {got} instead."
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        (Propagation(k=0), "The 'k' parameter must be an integer of 1 or more. Got 0 instead."),
+        (
+            Propagation(alpha=1),
+            "The 'alpha' parameter must be a number from 0 to 0.999. Got 1 instead.",
+        ),
+        (
+            Propagation(power=-1),
+            "The 'power' parameter must be a number from 0 to 100. Got -1 instead.",
+        ),
+        (
+            LowShotProbe(C=0),
+            "The 'C' parameter must be a number from 1e-06 to 1e+06. Got 0 instead.",
+        ),
+    ],
+)
+def test_refused_settings(method, told):
+    assert message(ValueError, pseudo_label, np.eye(3), ["a", "b", None], method=method) == told
 
 
 def test_rows_must_sum_to_one():

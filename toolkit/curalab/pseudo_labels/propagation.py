@@ -15,8 +15,8 @@ __all__ = ["Propagation"]
 
 _C = 10.0
 _STEPS = 100
-_ENOUGH = 1e-4
-_FAINT = 1e-4  # of the mean: what arrives below it says nothing
+_ENOUGH = 1e-6
+_FAINT = 1e-6  # of the mean: what arrives below it says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
