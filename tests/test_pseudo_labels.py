@@ -91,7 +91,7 @@ def test_spreading_is_the_papers(alpha, balance):
     labels = ["a", "a", "b"] + [None] * 27
     options = {"k": 4, "alpha": alpha, "power": 2, "balance": balance}
     soft = pseudo_label(emb, labels, method=Propagation(probe=False, **options))
-    np.testing.assert_allclose(soft.proba, spread_by_hand(emb, labels, **options), atol=2e-3)
+    np.testing.assert_allclose(soft.proba, spread_by_hand(emb, labels, **options), atol=4e-3)
 
 
 def test_the_probe_joins_as_an_independent_witness():

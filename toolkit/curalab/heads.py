@@ -44,7 +44,8 @@ class Head:
 
     def predict_proba(self, points: FloatArray) -> FloatArray:
         """Return the probability of each class, shape (n, n_classes)."""
-        logits = (points - self.centre) / self.scale @ self.weight + self.bias
+        gap = points - self.centre
+        logits = gap @ (self.weight / self.scale).astype(gap.dtype) + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         proba = np.exp(logits)
         return np.asarray(proba / proba.sum(axis=1, keepdims=True))

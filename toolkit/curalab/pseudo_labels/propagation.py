@@ -15,7 +15,7 @@ __all__ = ["Propagation"]
 
 _C = 10.0
 _STEPS = 100
-_ENOUGH = 1e-6
+_ENOUGH = 1e-5
 _FAINT = 1e-6  # of the mean: what arrives below it says nothing
 
 
