@@ -55,8 +55,9 @@ def test_a_folder_of_images_with_a_broken_one(tmp_path, capsys):
     (tmp_path / "images" / "light" / "broken.png").write_bytes(b"no image")
     assert main(["audit", "--images", str(tmp_path / "images"), "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out
-    assert "Left out 1 images that cannot be read: light/broken.png." in told
-    assert "Left out 1 images" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    left_out = "Left out 1 items whose image is missing or cannot be read: light/broken.png."
+    assert left_out in told
+    assert left_out in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,17 @@ def test_what_cannot_be_done_is_one_line(call, text, capsys, tmp_path, monkeypat
     assert text in told
     assert told.startswith(f"curalab {call[0]}: ")
     assert "Traceback" not in told
+
+
+def test_rows_without_text_are_left_out_by_name(tmp_path, capsys):
+    table = pd.read_csv(REVIEWS).head(60)
+    table.loc[[3, 9], "text"] = [None, "  "]
+    table.to_csv(tmp_path / "gaps.csv", index=False)
+    call = ["audit", str(tmp_path / "gaps.csv"), "--id", "id", "--text", "text"]
+    assert main([*call, "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    named = ", ".join(table["id"].iloc[[3, 9]])
+    assert f"Left out 2 items whose text is missing or cannot be read: {named}." in told
 
 
 def test_a_file_that_is_not_utf_8(tmp_path, capsys):

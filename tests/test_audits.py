@@ -94,6 +94,12 @@ def test_bad_input(made):
     items, emb = made
     with pytest.raises(ValueError, match="The 'labels' parameter must be one of 'label'"):
         cl.audit(items, embedding=emb, labels="lable")
+    with pytest.raises(ValueError) as caught:
+        cl.audit(items.head(1), embedding=emb.take(["i0"]))
+    assert str(caught.value) == (
+        "The 'items' parameter must be a table of at least 2 rows, to compare them with each "
+        "other. Got 1 row instead."
+    )
     with pytest.raises(cl.AlignmentError):
         cl.audit(items.rename(index={"i0": "x"}), embedding=emb)
     with pytest.raises(TypeError, match="The 'items' parameter must be a DataFrame. Got list"):

@@ -87,7 +87,9 @@ def _audit(asked: argparse.Namespace) -> int:
         if column not in items:
             known = ", ".join(map(repr, items.columns))
             raise ValueError(f"There is no column {column!r}. The columns are {known}.")
-    items, left_out = _readable(items)
+    out = Path(asked.out)
+    out.mkdir(parents=True, exist_ok=True)  # before the long work: it may not be possible
+    items, left_out = _readable(items, "image" if asked.images else asked.text)
     data, encoder, hint = _what_to_embed(asked, items, label)
     print(f"{len(items):,} items. Embedding with {encoder}." + (f" {hint}" if hint else ""))
     embedding = cl.embed(data, encoder=encoder, random_state=asked.seed)
@@ -101,8 +103,6 @@ def _audit(asked: argparse.Namespace) -> int:
         split=asked.split,
         random_state=asked.seed,
     )
-    out = Path(asked.out)
-    out.mkdir(parents=True, exist_ok=True)
     page = out / "report.html"
     from curalab_widgets.report import audit_page
 
@@ -114,18 +114,22 @@ def _audit(asked: argparse.Namespace) -> int:
     return 1 if report.errors else 0
 
 
-def _readable(items: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the items without those whose image cannot be read, and a line that names these."""
+def _readable(items: pd.DataFrame, column: str | None) -> tuple[pd.DataFrame, str]:
+    """Return the items without those that hold nothing to embed, and a line that names these."""
     import curalab as cl
 
-    if "image" not in items:
+    if column is None:
         return items, ""
-    found = cl.check_items(items[["image"]])
-    bad = found.loc[found["problem"].str.startswith("unreadable"), "id"]
-    if bad.empty:
+    found = cl.check_items(items[[column]])
+    is_bad = (
+        found["problem"].str.startswith(("unreadable", "missing", "empty")) & found["id"].notna()
+    )
+    bad = found.loc[is_bad, "id"].unique()
+    if not len(bad):
         return items, ""
     named = ", ".join(map(str, bad[:5])) + (" …" if len(bad) > 5 else "")
-    return items.drop(bad), f"Left out {len(bad):,} images that cannot be read: {named}.\n"
+    told = f"Left out {len(bad):,} items whose {column} is missing or cannot be read: {named}.\n"
+    return items.drop(bad), told
 
 
 def _what_to_embed(

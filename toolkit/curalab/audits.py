@@ -131,6 +131,9 @@ def audit(
         if column is not None:
             check_choice(name, column, items.columns)
     vectors = as_embedding(embedding)
+    if len(vectors) < 2:
+        rule = "a table of at least 2 rows, to compare them with each other"
+        raise ValueError(complain("items", rule, what=f"{len(vectors)} row"))
     items = align("items", items, vectors.ids)
     seed = check_seed(random_state)
     parts: dict[str, Any] = {
