@@ -241,7 +241,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _still(self) -> str:
         """Return the panel as it stands, as HTML without anything live in it."""
-        raise NotImplementedError
+        return plain(repr(self))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
