@@ -244,6 +244,17 @@ class Lab:
                     self.page.evaluate("() => new Promise(requestAnimationFrame)")
             mouse.up()
 
+    def drag_until(
+        self, element: Locator, path: Sequence[tuple[float, float]], expression: str
+    ) -> None:
+        """Drag until the kernel finds the expression true; again, as a hand does, if it was missed."""
+        for timeout in (15, 15, TIMEOUT):
+            self.drag(element, path)
+            with contextlib.suppress(TimeoutError):
+                self.wait_for(expression, timeout=timeout)
+                return
+        raise TimeoutError(f"Dragged three times, and {expression} is not true in the kernel")
+
     @contextlib.contextmanager
     def _held(self, key: str) -> Iterator[None]:
         self.page.keyboard.down(key)

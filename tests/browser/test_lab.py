@@ -39,8 +39,7 @@ def test_webgl_draws_and_a_lasso_selects(lab, write_notebook):
     lab.wait_drawn(canvas)
     lab.output(1).get_by_role("button").nth(1).click()  # the lasso of the toolbar
     right_half = [(0.5, 0.02), (0.98, 0.02), (0.98, 0.98), (0.5, 0.98), (0.5, 0.02)]
-    lab.drag(canvas, right_half)
-    lab.wait_for("len(scatter.selection()) > 0")
+    lab.drag_until(canvas, right_half, "len(scatter.selection()) > 0")
     inside = "points.index.isin(scatter.selection())"
     leftmost_inside = lab.value(f"points['x'][{inside}].min()")
     rightmost_outside = lab.value(f"points['x'][~{inside} & (points['y'].abs() < 2)].max()")

@@ -84,8 +84,8 @@ def test_the_map_is_drawn_selected_on_and_follows(lab, write_notebook, in_the_da
     assert lab.value(f"items.index.get_loc({card.locator('b').inner_text()!r})") >= 0
 
     # The mouse selects: what lies in the lasso, and nothing far from it.
-    lab.drag(plot, [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.72)])
-    lab.wait_for("len(panel.selected)")
+    lasso = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.72)]
+    lab.drag_until(plot, lasso, "len(panel.selected)")
     frame = "2 * (xy - (xy.min(0) + xy.max(0)) / 2) / np.ptp(xy, axis=0).max() / 1.05"
     within = "items.index[(np.abs({}) < {}).all(axis=1)]"
     assert lab.value(f"set({within.format(frame, 0.4)}) <= set(panel.selected)")
@@ -99,8 +99,7 @@ def test_the_map_is_drawn_selected_on_and_follows(lab, write_notebook, in_the_da
     lab.wait_for("panel.selected == []")
 
     panel.get_by_role("button", name="Box").click()
-    lab.drag(plot, [(0.05, 0.05), (0.5, 0.95)])
-    lab.wait_for("len(panel.selected)")
+    lab.drag_until(plot, [(0.05, 0.05), (0.5, 0.95)], "len(panel.selected)")
     assert lab.value(f"set(panel.selected) <= set(items.index[({frame})[:, 0] < 0.05])")
 
     # Python selects, without a lasso, and so does the legend.

@@ -28,8 +28,8 @@ def test_the_quickstart_is_seen_used_killed_and_goes_on(lab, tmp_path, engine):
     canvas = panel.locator(".curalab-points canvas").first
     lab.wait_drawn(canvas, colors=50)
     plot = canvas if engine == "scatter" else panel.locator(".nsewdrag").first
-    lab.drag(plot, [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.72)])
-    lab.wait_for("len(panel.selected)")
+    lasso = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.72)]
+    lab.drag_until(plot, lasso, "len(panel.selected)")
     assert lab.value("set(panel.selected) <= set(items.index)")
     lab.screenshot(f"quickstart-{engine}-map", of=panel)
 
