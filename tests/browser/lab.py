@@ -247,7 +247,7 @@ class Lab:
     def drag_until(
         self, element: Locator, path: Sequence[tuple[float, float]], expression: str
     ) -> None:
-        """Drag until the kernel finds the expression true; again, as a hand does, if it was missed."""
+        """Drag until the kernel finds the expression true; a drag that was missed is repeated."""
         for timeout in (15, 15, TIMEOUT):
             self.drag(element, path)
             with contextlib.suppress(TimeoutError):
