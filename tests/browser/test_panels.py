@@ -45,7 +45,7 @@ panel.selected = items.index[:9]
 panel._look_at(3)
 panel
 """
-ENGINES = ["scatter"]  # plotly: its lasso reaches the kernel not every time
+ENGINES = ["scatter", "plotly"]
 THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 

@@ -11,7 +11,7 @@ import pytest
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "00_quickstart.ipynb"
 
 
-@pytest.mark.parametrize("engine", ["scatter"])  # plotly: its lasso is lost at times
+@pytest.mark.parametrize("engine", ["scatter", "plotly"])
 def test_the_quickstart_is_seen_used_killed_and_goes_on(lab, tmp_path, engine):
     book = nbformat.read(QUICKSTART, as_version=4)
     for cell in book.cells:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab._check import FloatArray, IntArray, check_choice
+from curalab._check import BoolArray, FloatArray, IntArray, check_choice
 
 __all__ = ["COLORS", "GREY", "Paint", "paint", "point_view", "raster"]
 
@@ -228,7 +228,8 @@ class _PlotlyView:
             "customdata": np.arange(len(xy), dtype=np.int32),
             "mode": "markers",
             "marker": {"size": _size(len(xy)), "opacity": 0.8},
-            "unselected": {"marker": {"opacity": 0.1}},
+            "selected": {"marker": {"opacity": 0.8}},
+            "unselected": {"marker": {"opacity": 0.8}},
             "hoverinfo": "none",
         }
         layout = {
@@ -243,10 +244,13 @@ class _PlotlyView:
         }
         self.widget = go.FigureWidget([trace], layout)
         self._points = self.widget.data[0]
+        self._faded = np.zeros(len(xy), dtype=np.uint8)
         self.recolor(colored)
-        self._wanted: IntArray | None = None
+        self._xy = np.column_stack([x, y])
         self._report = on_select
-        self._points.on_selection(self._selected)
+        # Not `on_selection`: the browser keeps only the newest event of a point while the kernel is
+        # busy, and the hovering that follows a lasso takes its place. Outlines come another way.
+        self.widget.layout.on_change(self._drawn, "selections")
         self._points.on_deselect(lambda _, __: on_select(np.array([], dtype=np.intp)))
         self._points.on_hover(lambda _, points, __: on_hover(int(self._numbers(points)[0])))
         self._points.on_unhover(lambda _, __, ___: on_hover(None))
@@ -254,31 +258,44 @@ class _PlotlyView:
     def _numbers(self, points: Any) -> IntArray:
         return np.asarray(self._points.customdata, dtype=np.intp)[list(points.point_inds)]
 
-    def _selected(self, _: Any, points: Any, selector: Any) -> None:
-        if selector is None:  # nobody drew: an outline went, and took the highlight with it
-            self._points.selectedpoints = self._wanted
-        else:
-            self._report(self._numbers(points))
+    def _drawn(self, layout: Any, _: Any) -> None:
+        if outlines := layout.to_plotly_json().get("selections"):
+            inside = [_inside(outline, self._xy) for outline in outlines]
+            self.widget.plotly_relayout({"selections": []})
+            self._report(np.flatnonzero(np.any(inside, axis=0)))
 
     def select(self, points: IntArray) -> None:
-        self._wanted = points if len(points) else None
-        # The browser does not say that a lasso left its outline here, and emptying what is empty
-        # sends nothing: so another outline replaces it first.
-        self.widget.layout.selections = [{"type": "rect", "x0": 9, "x1": 9, "y0": 9, "y1": 9}]
-        self.widget.layout.selections = ()
-        self._points.selectedpoints = self._wanted
+        self._faded[:] = len(points) > 0
+        self._faded[points] = False
+        self._points.marker.color = self._codes + self._n_colors * self._faded
 
     def recolor(self, colored: Paint) -> None:
-        n = len(colored.colors)
-        steps = [((i + j) / n, color) for i, color in enumerate(colored.colors) for j in (0, 1)]
-        codes = colored.codes.astype(np.uint8)
-        self._points.marker.update(color=codes, colorscale=steps, cmin=-0.5, cmax=n - 0.5)
+        # Each colour twice, the second time faint, for what is not selected: the browser drops
+        # plotly's own `selectedpoints` whenever an outline goes, at once or a little later.
+        n = self._n_colors = len(colored.colors)
+        self._codes = colored.codes.astype(np.uint8)
+        rgba = [f"rgba{(*_rgb(c), alpha)}" for alpha in (1, 0.12) for c in colored.colors]
+        steps = [((i + j) / (2 * n), color) for i, color in enumerate(rgba) for j in (0, 1)]
+        self._points.marker.update(
+            color=self._codes + n * self._faded, colorscale=steps, cmin=-0.5, cmax=2 * n - 0.5
+        )
 
     def use(self, tool: str) -> None:
         self.widget.layout.dragmode = {"move": "pan", "box": "select"}.get(tool, tool)
 
     def reset(self) -> None:
         self.widget.update_layout(xaxis_range=[-1, 1], yaxis_range=[-1, 1])
+
+
+def _inside(outline: dict[str, Any], xy: FloatArray) -> BoolArray:
+    """Tell which points lie in an outline of plotly's: a rectangle, or a path "M0.1,0.2L…Z"."""
+    from matplotlib.path import Path
+
+    if outline["type"] == "rect":
+        x0, x1, y0, y1 = (outline[end] for end in ("x0", "x1", "y0", "y1"))
+        return Path([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]).contains_points(xy)
+    corners = [corner.split(",") for corner in outline["path"].strip("MZ").split("L")]
+    return Path(np.asarray(corners, dtype=float)).contains_points(xy)
 
 
 _ENGINES: dict[str, type[_ScatterView] | type[_PlotlyView]] = {
