@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curalab import Embedding
+from curalab import Embedding, neighbors
 from curalab.neighbors import nearest
 
 
@@ -40,6 +40,33 @@ def test_columns_beyond_one_block_are_seen(monkeypatch):
     for metric in ("cosine", "euclidean"):
         found = Embedding(vectors=x, metric=metric).neighbors(5)
         assert (found.indices == brute(x, 5, metric)[0]).all()
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.05, 0.0])  # all rows proved, few, none
+@pytest.mark.parametrize("asks", [False, True])
+def test_rounded_products_change_nothing(monkeypatch, spread, asks):
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(12, 30))
+    x = (centres[np.arange(1_200) % 12] + spread * rng.normal(size=(1_200, 30))).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    queries = x[::-4].copy() if asks else None
+    plain = nearest(x, 9, metric="cosine", queries=queries)
+    tried = []
+    search = neighbors._Rounded._sure
+
+    def spy(*given):
+        found = search(*given)
+        tried.append(found[2].float().mean().item())
+        return found
+
+    monkeypatch.setattr("curalab.neighbors._Rounded._sure", spy)
+    monkeypatch.setattr("curalab.neighbors._rounding_pays", lambda: True)
+    monkeypatch.setattr("curalab.neighbors._LARGE", 1)
+    found = nearest(x, 9, metric="cosine", queries=queries)
+    assert tried
+    assert (tried[0] > 0.9) == (spread == 1.0)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    np.testing.assert_array_equal(found.distance, plain.distance)
 
 
 def test_far_from_the_origin_nothing_cancels():
