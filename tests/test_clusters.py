@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from curalab import Embedding
-from curalab.clusters import HDBSCAN, Clustering, KMeans, cluster
+from curalab.clusters import HDBSCAN, Agglomerative, Clustering, KMeans, Spectral, cluster
 
 
 @pytest.fixture(scope="module")
@@ -14,22 +14,49 @@ def five():
     return Embedding(vectors=rng.normal(size=(200, 4)) + centres[truth], metric="euclidean"), truth
 
 
-@pytest.mark.parametrize("method", [HDBSCAN(), KMeans(), KMeans(n_clusters=5)])
+@pytest.mark.parametrize(
+    "method",
+    [
+        HDBSCAN(),
+        KMeans(),
+        KMeans(n_clusters=5),
+        Agglomerative(),
+        Agglomerative(n_clusters=5, linkage="average"),
+        Spectral(),
+        Spectral(n_clusters=5),
+    ],
+    ids=repr,
+)
 def test_planted_clusters_are_found(five, method):
     emb, truth = five
     found = cluster(emb, method=method, random_state=0)
     assert found.n_clusters == 5
     assert adjusted_rand_score(truth, found.labels) > 0.95
     assert ((found.strength >= 0) & (found.strength <= 1)).all()
-    predicted = found.predict(emb)
-    assert (predicted.to_numpy() == found.labels).mean() > 0.95
+    if not isinstance(method, Spectral):
+        predicted = found.predict(emb)
+        assert (predicted.to_numpy() == found.labels).mean() > 0.95
+
+
+def test_each_metric_has_its_default_and_a_mapping_may_name_others(five):
+    emb, _ = five
+    assert cluster(emb, random_state=0).params["method"] == "spectral"
+    angles = Embedding(vectors=emb.vectors)
+    assert cluster(angles, random_state=0).params["method"] == "agglomerative"
+    own = {"euclidean": KMeans(n_clusters=2)}
+    assert cluster(emb, method=own, random_state=0).n_clusters == 2
+    with pytest.raises(ValueError) as caught:
+        cluster(angles, method=own)
+    assert str(caught.value) == (
+        "The 'metric' parameter must be one of 'euclidean'. Got 'cosine' instead."
+    )
 
 
 def test_noise_is_minus_one():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + 30])
     x = np.concatenate([x, [[15.0, -40.0]]])
-    found = cluster(Embedding(vectors=x, metric="euclidean"))
+    found = cluster(Embedding(vectors=x, metric="euclidean"), method="hdbscan")
     assert found.labels[-1] == -1
     assert found.strength[-1] == 0
     assert found.sizes().sum() == 121
@@ -37,7 +64,7 @@ def test_noise_is_minus_one():
 
 
 def test_frames_and_files(five, tmp_path):
-    found = cluster(five[0], random_state=0)
+    found = cluster(five[0], method="hdbscan", random_state=0)
     assert found.to_frame().columns.tolist() == ["cluster", "cluster_strength"]
     found.save(tmp_path / "clusters")
     opened = Clustering.open(tmp_path / "clusters")
@@ -59,7 +86,8 @@ def test_kmeans_strength_by_hand():
 def test_copies_and_few_rows():
     same = Embedding(vectors=np.ones((40, 3)))
     assert cluster(same, method="kmeans", random_state=0).n_clusters >= 1
-    few = cluster(Embedding(vectors=np.random.default_rng(0).normal(size=(5, 2))))
+    vectors = np.random.default_rng(0).normal(size=(5, 2))
+    few = cluster(Embedding(vectors=vectors), method="hdbscan")
     assert (few.labels == -1).all()
     assert repr(few) == "Clustering(5 items, 0 clusters, 5 noise, method=hdbscan)"
 

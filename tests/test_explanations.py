@@ -95,3 +95,19 @@ def test_bad_clusterings(two):
         "Got dtype float64 instead."
     )
     assert len(explain(two, [-1] * 8)) == 0
+
+
+def test_a_function_names_clusters_and_may_fail(two, tmp_path):
+    def name(words, examples):
+        if words[0] == "car":
+            raise TimeoutError("slow")
+        return f"{words[0]}s: {examples[0]}"
+
+    why = explain(two, [2] * 4 + [5] * 4, name=name)
+    assert why.name.tolist() == [f"apples: {two.data[why.medoid[0]]}", None]
+    assert why.to_frame()["cluster_name"].isna().tolist() == [False, True]
+    assert why.details["name_errors"] == {"5": "TimeoutError: slow"}
+    assert why.params["name"]["source"]
+    why.save(tmp_path / "why")
+    assert type(why).open(tmp_path / "why").name.tolist()[0] == why.name[0]
+    assert "cluster_name" not in explain(two, [2] * 4 + [5] * 4).to_frame()

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import FloatArray, IntArray, complain
+from curalab._check import FloatArray, IntArray, check_choice, complain
+from curalab.clusters.agglomerative import Agglomerative
 from curalab.clusters.hdbscan import HDBSCAN
 from curalab.clusters.kmeans import KMeans
+from curalab.clusters.spectral import Spectral
 from curalab.embedding import as_embedding
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 
-__all__ = ["HDBSCAN", "STAGE", "Clustering", "KMeans", "cluster"]
+__all__ = [
+    "DEFAULTS",
+    "HDBSCAN",
+    "STAGE",
+    "Agglomerative",
+    "Clustering",
+    "KMeans",
+    "Spectral",
+    "cluster",
+]
+
+DEFAULTS: Mapping[str, str] = {"cosine": "agglomerative", "euclidean": "spectral"}
 
 STAGE = Stage(
     name="clusters",
@@ -29,8 +42,13 @@ STAGE = Stage(
         Array(name="labels", kind="int", low=-1),
         Array(name="strength", low=0, high=1),
     ),
-    methods={"hdbscan": HDBSCAN, "kmeans": KMeans},
-    start_here="hdbscan",
+    methods={
+        "agglomerative": Agglomerative,
+        "spectral": Spectral,
+        "hdbscan": HDBSCAN,
+        "kmeans": KMeans,
+    },
+    start_here="agglomerative",
 )
 
 
@@ -70,7 +88,7 @@ class Clustering(StageResult):
 def cluster(
     embedding: Any,
     *,
-    method: str | Callable[..., Any] = "hdbscan",
+    method: str | Callable[..., Any] | Mapping[str, Any] = DEFAULTS,
     random_state: int | None = None,
 ) -> Clustering:
     """Group like rows.
@@ -79,9 +97,10 @@ def cluster(
     ----------
     embedding : Embedding, Pool or array-like of shape (n_items, d)
         The rows.
-    method : str or callable, default="hdbscan"
+    method : str or callable, default="agglomerative" for cosine, "spectral" for euclidean
         A name in ``cl.methods("clusters")``, a method with settings, or a function
-        ``(pool, *, rng)`` that returns labels (-1 is noise) and strength in [0, 1].
+        ``(pool, *, rng)`` that returns labels (-1 is noise) and strength in [0, 1]; or a mapping
+        that has one of these for each metric.
     random_state : int, default=None
         Seed. None draws one and records it.
 
@@ -96,11 +115,13 @@ def cluster(
     >>> rng = np.random.default_rng(0)
     >>> x = np.concatenate([rng.normal(size=(30, 2)), rng.normal(size=(30, 2)) + 20])
     >>> cl.cluster(cl.Embedding(vectors=x, metric="euclidean"), random_state=0)
-    Clustering(60 items, 2 clusters, method=hdbscan)
+    Clustering(60 items, 2 clusters, method=spectral)
     """
     pool = as_pool(embedding)
     if len(pool) < 2:
         raise ValueError(complain("embedding", "of at least 2 rows", what=f"{len(pool)} row"))
+    if isinstance(method, Mapping):
+        method = method[check_choice("metric", pool.embedding.metric, method)]
     answer = run(STAGE, method, pool, random_state=random_state)
     labels = answer.arrays["labels"]
     details = dict(answer.details)

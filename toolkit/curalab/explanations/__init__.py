@@ -9,14 +9,37 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, IntArray, align, complain
+from curalab._check import AnyArray, IntArray, align
+from curalab.explanations._association import Association, association_test
 from curalab.explanations._centres import by_centrality
+from curalab.explanations._frequency import ConceptFrequency, concept_frequency
+from curalab.explanations._gaps import SubgroupGap, subgroup_gap
+from curalab.explanations._naming import ClusterNames, ask_names, name_clusters, numbered
+from curalab.explanations._prototypes import Prototypes, shared_prototypes
 from curalab.explanations.medoids import Medoids
+from curalab.explanations.rules import Rules
 from curalab.explanations.words import Words
-from curalab.pool import Array, Pool, Stage, as_pool, run
+from curalab.pool import Array, Pool, Stage, as_pool, describe, run
 from curalab.results import StageResult
 
-__all__ = ["STAGE", "Explanation", "Medoids", "Words", "explain"]
+__all__ = [
+    "STAGE",
+    "Association",
+    "ClusterNames",
+    "ConceptFrequency",
+    "Explanation",
+    "Medoids",
+    "Prototypes",
+    "Rules",
+    "SubgroupGap",
+    "Words",
+    "association_test",
+    "concept_frequency",
+    "explain",
+    "name_clusters",
+    "shared_prototypes",
+    "subgroup_gap",
+]
 
 
 def _one_list_a_cluster(pool: Pool, arguments: tuple[Any, ...], arrays: dict[str, Any]) -> str:
@@ -33,7 +56,14 @@ STAGE = Stage(
         "noise), and returns one list of texts for each cluster from 0."
     ),
     returns=(Array(name="words", kind="text"),),
-    methods={"words": Words, "medoids": Medoids},
+    methods={"words": Words, "rules": Rules, "medoids": Medoids},
+    functions={
+        "name_clusters": name_clusters,
+        "shared_prototypes": shared_prototypes,
+        "subgroup_gap": subgroup_gap,
+        "association_test": association_test,
+        "concept_frequency": concept_frequency,
+    },
     start_here="words",
     promise=_one_list_a_cluster,
 )
@@ -53,6 +83,8 @@ class Explanation(StageResult):
         Id of the item nearest to the cluster's mean.
     border : list of list
         Ids of the items farthest from it, farthest first.
+    name : ndarray of shape (n_clusters,)
+        What the function `name` of `explain` called it; None where it gave no name.
     """
 
     prefix: ClassVar[str] = "cluster"
@@ -61,6 +93,7 @@ class Explanation(StageResult):
     words: list[list[str]]
     medoid: AnyArray
     border: list[list[Any]]
+    name: AnyArray
 
     def __repr__(self) -> str:
         return f"Explanation({len(self)} clusters, method={self.params.get('method')})"
@@ -68,6 +101,8 @@ class Explanation(StageResult):
     def to_frame(self) -> pd.DataFrame:
         """Return one row a cluster: size, words, medoid and border."""
         frame = super().to_frame()
+        if "name" not in self.params:
+            del frame["cluster_name"]
         frame.insert(1, "cluster_words", [", ".join(row) for row in self.words])
         frame["cluster_border"] = [", ".join(map(str, row)) for row in self.border]
         return frame
@@ -79,6 +114,7 @@ def explain(
     *,
     items: Any = None,
     method: str | Callable[..., Any] = "words",
+    name: Callable[[list[str], list[Any]], str] | None = None,
     random_state: int | None = None,
 ) -> Explanation:
     """Say what clusters are about.
@@ -94,6 +130,10 @@ def explain(
     method : str or callable, default="words"
         A name in ``cl.methods("explanations")``, a method with settings, or a function
         ``(pool, clustering, *, rng)`` that returns one list of texts for each cluster.
+    name : callable, default=None
+        Names a cluster, by a language model, say: ``name(words, examples) -> str`` gets what the
+        method says of it and its five most central items. What it raises is kept in
+        ``details["name_errors"]``, by cluster; that cluster stays without a name.
     random_state : int, default=None
         Seed. None draws one and records it.
 
@@ -113,22 +153,21 @@ def explain(
     pool = as_pool(embedding)
     if items is not None:
         pool = pool.replace(data=align("items", items, pool.ids))
-    if isinstance(clustering, StageResult):
-        clustering = clustering.to_frame()["cluster"]
-    labels = np.asarray(align("clustering", clustering, pool.ids))
-    if labels.dtype.kind not in "iu" or labels.ndim != 1 or (labels < -1).any():
-        rule = "a Clustering, or whole numbers from -1, one a row"
-        raise TypeError(complain("clustering", rule, what=f"dtype {labels.dtype}"))
-    found = np.unique(labels[labels >= 0])
-    numbered = np.where(labels < 0, -1, np.searchsorted(found, labels))
-    answer = run(STAGE, method, pool, numbered, random_state=random_state)
-    inward = by_centrality(pool.embedding.points, numbered)
+    found, labels = numbered(clustering, pool.ids)
+    answer = run(STAGE, method, pool, labels, random_state=random_state)
+    inward = by_centrality(pool.embedding.points, labels)
+    names, named = np.full(len(found), None, dtype=object), {}
+    if name is not None:
+        names, errors = ask_names(name, answer.arrays["words"], pool, labels)
+        answer.details["name_errors"] = {str(found[i]): text for i, text in errors.items()}
+        named = {"name": describe("function", name)}
     return Explanation(
         ids=pd.Index(found, name="cluster"),
         size=np.array([len(rows) for rows in inward], dtype=np.int64),
         words=answer.arrays["words"],
         medoid=np.array([pool.ids[rows[0]] for rows in inward], dtype=object),
         border=[pool.ids[rows[::-1][:3]].tolist() for rows in inward],
-        params=answer.params,
+        name=names,
+        params={**answer.params, **named},
         details=answer.details,
     )

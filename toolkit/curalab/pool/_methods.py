@@ -161,7 +161,7 @@ def methods(stage: str | None = None) -> pd.DataFrame:
 
 def _row(stage: Stage, name: str, kind: str, made: Any) -> dict[str, Any]:
     doc = inspect.getdoc(made) or ""
-    paper = re.search(r"^\.\. \[1\]\s+(.*?)(?=^\.\. \[|\Z)", doc, re.MULTILINE | re.DOTALL)
+    paper = re.search(r"^\.\. \[1\]\s+(.*?)(?=^\.\. \[|\n\n|\Z)", doc, re.MULTILINE | re.DOTALL)
     needs = getattr(made, "needs", ())
     return {
         "stage": stage.name,

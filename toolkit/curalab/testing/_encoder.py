@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import complain, first_few
-from curalab.encoders._contract import find_encoder, needs_fit, takes_of
+from curalab.encoders._contract import find_encoder, kinds_of, needs_fit, takes_of
 from curalab.encoders._rows import cut, ids_of, kind_of_data, rows_for
 from curalab.pool import find_stage
 from curalab.testing._verdict import KEPT, Verdict, equal, report, tried
@@ -57,8 +57,11 @@ def check_encoder(encoder: Any, data: Any) -> pd.DataFrame:
     n = len(ids_of(data))
     if n < 4:
         raise ValueError(complain("data", "4 items or more", what=f"{n}"))
-    name, made = find_encoder(find_stage("encoders"), encoder, kind_of_data(data))
-    rows = rows_for(getattr(made, "takes", None), data, ids_of(data), name=name)
+    kind = kind_of_data(data)
+    name, made = find_encoder(find_stage("encoders"), encoder, kind)
+    kinds = kinds_of(made)
+    takes = kind if kind in kinds else next(iter(kinds), None)
+    rows = rows_for(takes, data, ids_of(data), name=name)
     learns, fits = needs_fit(name, made), _NOTHING
     if learns:
         fits = tried(lambda: _fits(made, rows))

@@ -33,9 +33,11 @@ def planted() -> Pool:
     words = [["apple", "pear", "plum"], ["car", "bus", "tram"], ["oak", "elm", "fir"]]
     texts = [" ".join(rng.choice(words[kind], size=4)) for kind in truth]
     ids = pd.Index([f"row-{i:02d}" for i in range(60)])
+    kinds = np.array(["fruit", "traffic", "trees"])[truth]
+    data = pd.DataFrame({"text": texts, "kind": kinds}, index=ids)
     clean = np.repeat([0, 1, 2], 7)
     return Pool(
-        embedding=Embedding(vectors=vectors, ids=ids, data=pd.Series(texts, index=ids)),
+        embedding=Embedding(vectors=vectors, ids=ids, data=data),
         labels=labels,
         proba=odds / odds.sum(axis=1, keepdims=True),
         classes=np.array(["a", "b", "c"], dtype=object),

@@ -1,0 +1,154 @@
+"""Clusters: reference partitions, intents and topics, against the packages people use."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+
+
+def data():
+    """Return the folder of the benchmark data."""
+    return Path(os.environ.get("CURALAB_BENCH_DATA") or ROOT.parent / "shared" / "data")
+
+
+def bench_partitions(quick):
+    """26 sets with reference partitions: ARI against the best matching one, noise points left out.
+
+    "as errors" counts noise points as one class of their own; "told" is given the number of
+    clusters of each reference; "near" is the share of sets whose number is right or off by one.
+    """
+    import curalab as cl
+
+    rows = []
+    for path in sorted((data() / "clustering_shared").glob("*.npz"))[:: 4 if quick else 1]:
+        held = np.load(path)
+        x = held["X"].reshape(len(held["X"]), -1).astype(float)
+        references = [held[name] for name in sorted(held.files) if name.startswith("labels")]
+        numbers = {len(np.unique(known[known > 0])) for known in references}
+        emb = cl.Embedding(vectors=x, metric="euclidean")
+
+        def own(method, emb=emb):
+            return cl.cluster(emb, method=method, random_state=0).labels
+
+        for name, free, told in contenders(x, own):
+            row = {"set": path.stem, "method": name}
+            if free is not None:
+                row |= scores(references, free())
+                row["near"] = min(abs(row["n_clusters"] - number) for number in numbers) <= 1
+            if told is not None:
+                made = {number: told(number) for number in numbers}
+                row["told"] = max(
+                    scores([known], made[len(np.unique(known[known > 0]))])["ari"]
+                    for known in references
+                )
+            rows.append(row)
+    if not rows:
+        return [{"set": f"no benchmark data in {data()}"}]
+    frame = pd.DataFrame(rows)
+    means = frame.drop(columns="set").groupby("method", sort=False).mean(numeric_only=False)
+    return [*means.reset_index().assign(set="mean of all").to_dict("records"), *rows]
+
+
+def contenders(x, own):
+    """Return name, clustering told nothing, and clustering told the number, where there is one."""
+    import hdbscan
+    from sklearn.cluster import KMeans
+    from sklearn.mixture import GaussianMixture
+
+    from curalab.clusters import Agglomerative, Spectral
+    from curalab.clusters import KMeans as Ours
+
+    spread = 1e-6 * x.var()
+    yield "spectral", lambda: own("spectral"), lambda k: own(Spectral(n_clusters=k))
+    yield "agglomerative", lambda: own("agglomerative"), lambda k: own(Agglomerative(n_clusters=k))
+    yield "kmeans", lambda: own("kmeans"), lambda k: own(Ours(n_clusters=k))
+    yield "hdbscan", lambda: own("hdbscan"), None
+    for size in (5, 15):
+        made = hdbscan.HDBSCAN(min_cluster_size=size)
+        yield f"hdbscan package, {size}", lambda made=made: made.fit_predict(x), None
+    yield "sklearn KMeans", None, lambda k: KMeans(k, n_init=3, random_state=0).fit_predict(x)
+    yield (
+        "sklearn GaussianMixture",
+        None,
+        lambda k: GaussianMixture(k, n_init=2, random_state=0, reg_covar=spread).fit_predict(x),
+    )
+    try:
+        from genieclust import Genie
+    except ImportError:
+        return
+    yield "genieclust", None, lambda k: Genie(k).fit_predict(x)
+
+
+def scores(references, labels):
+    """Return the adjusted Rand index against the best matching reference, both ways, and noise."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return {
+        "ari": max(
+            adjusted_rand_score(known[known > 0], labels[known > 0]) for known in references
+        ),
+        "ari_noise_as_errors": max(adjusted_rand_score(known, labels) for known in references),
+        "n_clusters": len(np.unique(labels[labels >= 0])),
+        "noise": float((labels < 0).mean()),
+    }
+
+
+def bench_texts(quick):
+    """Intents and topics embedded with MiniLM, told nothing, on two seeds.
+
+    The baseline is k-means with its number chosen by silhouette, numbers from 2 to √n, each a
+    third above the last. "told" is given the number.
+    """
+    from sklearn.metrics import normalized_mutual_info_score
+
+    import curalab as cl
+    from curalab.clusters import Agglomerative, KMeans, Spectral
+
+    rows = []
+    for name, (texts, known) in texts_of(quick).items():
+        emb = cl.embed(texts.reset_index(drop=True), encoder="minilm", random_state=0)
+        codes = pd.factorize(known)[0] + 1
+        number = codes.max()
+        for method in (
+            "agglomerative",
+            "kmeans",
+            "spectral",
+            Agglomerative(n_clusters=number),
+            KMeans(n_clusters=number),
+            Spectral(n_clusters=number),
+        ):
+            for seed in range(2):
+                began = time.perf_counter()
+                labels = cl.cluster(emb, method=method, random_state=seed).labels
+                seconds = time.perf_counter() - began
+                told = "" if isinstance(method, str) else "told "
+                row = {"set": name, "method": told + getattr(method, "__class__", str).__name__}
+                row["method"] = method if isinstance(method, str) else row["method"].lower()
+                row |= scores([codes], labels)
+                row["nmi"] = normalized_mutual_info_score(codes, labels)
+                rows.append({**row, "seconds": seconds})
+    if not rows:
+        return [{"set": f"no benchmark data in {data()}"}]
+    frame = pd.DataFrame(rows)
+    return frame.groupby(["set", "method"], sort=False).mean().reset_index().to_dict("records")
+
+
+def texts_of(quick):
+    """Return texts and their classes, by the name of the set."""
+    found = {}
+    if not data().exists():
+        return found
+    intents = pd.read_parquet(data() / "banking77" / "train.parquet")
+    found["banking77"] = intents["text"], intents["label"]
+    clinc = pd.read_parquet(data() / "clinc_shared" / "clinc.parquet").query("label != 'oos'")
+    found["clinc_shared"] = clinc["text"], clinc["label"]
+    news = pd.read_parquet(data() / "ag_news_test" / "all.parquet")
+    found["ag_news_test"] = news["title"] + ". " + news["description"], news["label"]
+    step = 6 if quick else 1
+    return {name: (texts[::step], known[::step]) for name, (texts, known) in found.items()}
