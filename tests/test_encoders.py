@@ -70,6 +70,12 @@ def test_the_registered_encoders_and_what_they_take():
         "tfidf": "text",
         "minilm": "text",
         "patches": "image",
+        "dinov2": "image",
+        "clip": ("image", "text"),
+        "siglip": ("image", "text"),
+        "log_mel": "audio",
+        "wav2vec2": "audio",
+        "clap": ("audio", "text"),
         "columns": "columns",
     }
     for made in STAGE.methods.values():
@@ -178,6 +184,13 @@ def test_data_stay_as_they_were():
 
 # ---- errors about data and encoder ---------------------------------------------------------------
 
+FOR_IMAGES = (
+    "The 'encoder' parameter must be given: for images 'patches' or 'dinov2' or 'clip' or "
+    "'siglip'. Got None instead. 'dinov2' sees what is shown: pip install 'curalab[image]'. "
+    "'clip' compares images with texts: pip install 'curalab[image]'. 'siglip' compares images "
+    "with texts: pip install 'curalab[image]'."
+)
+
 
 @pytest.mark.parametrize(
     ("data", "message"),
@@ -189,11 +202,11 @@ def test_data_stay_as_they_were():
         ),
         (
             np.zeros((3, 8, 8)),
-            "The 'encoder' parameter must be given: for images 'patches'. Got None instead.",
+            FOR_IMAGES,
         ),
         (
             ["a.png", "b.png"],
-            "The 'encoder' parameter must be given: for images 'patches'. Got None instead.",
+            FOR_IMAGES,
         ),
         (
             pd.DataFrame({"a": [1]}),
@@ -212,8 +225,9 @@ def test_data_stay_as_they_were():
         ),
         (
             [None, "a.wav"],
-            "The 'encoder' parameter must be a function of a list of items that returns an array "
-            "(n, d). Got None instead. No encoder of the toolkit takes sounds.",
+            "The 'encoder' parameter must be given: for sounds 'log_mel' or 'wav2vec2' or 'clap'. "
+            "Got None instead. 'wav2vec2' knows speech: pip install 'curalab[audio]'. 'clap' "
+            "compares sounds with texts: pip install 'curalab[audio]'.",
         ),
     ],
 )
@@ -229,7 +243,8 @@ def test_without_an_encoder_the_error_names_the_right_ones(data, message):
         (
             "tfdif",
             ValueError,
-            "The 'encoder' parameter must be one of 'tfidf', 'minilm', 'patches', 'columns'. Got "
+            "The 'encoder' parameter must be one of 'tfidf', 'minilm', 'patches', 'dinov2', "
+            "'clip', 'siglip', 'log_mel', 'wav2vec2', 'clap', 'columns'. Got "
             f"'tfdif' instead. Did you mean 'tfidf'? {CONTRACT}",
         ),
         (

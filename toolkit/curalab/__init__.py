@@ -23,7 +23,7 @@ from curalab.documents import Card, card
 from curalab.duplicates import Duplicates, Leakage, find_duplicates, find_leakage
 from curalab.effect import Effect, measure_effect
 from curalab.embedding import Embedding
-from curalab.encoders import cache_info, clear_cache, embed
+from curalab.encoders import cache_info, clear_cache, compare_encoders, embed
 from curalab.explanations import Explanation, explain
 from curalab.items import check_items, join, load_items
 from curalab.label_errors import LabelErrors, find_label_errors
@@ -75,6 +75,7 @@ __all__ = [
     "clear_cache",
     "cluster",
     "clusters",
+    "compare_encoders",
     "documents",
     "duplicates",
     "embed",

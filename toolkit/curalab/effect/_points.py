@@ -10,6 +10,7 @@ import pandas as pd
 from curalab._check import BoolArray, FloatArray, complain, first_few
 from curalab.embedding import Embedding, as_embedding
 from curalab.encoders import embed
+from curalab.encoders._contract import kinds_of
 from curalab.pool import find_stage, resolve
 
 __all__ = ["Points", "encoded", "looked_up"]
@@ -86,8 +87,7 @@ def _content(table: pd.DataFrame, labels: str) -> list[Any]:
 
 def _takes(encoder: Any) -> str | None:
     made = resolve(find_stage("encoders"), encoder)[1] if isinstance(encoder, str) else encoder
-    takes: str | None = getattr(made, "takes", None)
-    return takes
+    return next(iter(kinds_of(made)), None)
 
 
 def _edited(before: pd.DataFrame, after: pd.DataFrame) -> BoolArray:

@@ -8,27 +8,43 @@ import pandas as pd
 
 from curalab._check import check_seed
 from curalab.embedding import Embedding
+from curalab.encoders import health
 from curalab.encoders._cache import CacheInfo, cache_info, clear_cache, keep
+from curalab.encoders._compare import compare_encoders
 from curalab.encoders._contract import find_encoder, takes_of
-from curalab.encoders._images import UnreadableImageError
+from curalab.encoders._opened import UnreadableError
 from curalab.encoders._rows import ids_of, kind_of_data, rows_for
 from curalab.encoders._run import Job, run
+from curalab.encoders.clap import CLAP
+from curalab.encoders.clip import CLIP
 from curalab.encoders.columns import Columns
+from curalab.encoders.dinov2 import DINOv2
+from curalab.encoders.log_mel import LogMel
 from curalab.encoders.minilm import MiniLM
 from curalab.encoders.patches import Patches
+from curalab.encoders.siglip import SigLIP
 from curalab.encoders.tfidf import TfIdf
+from curalab.encoders.wav2vec2 import Wav2Vec2
 from curalab.pool import Stage
 
 __all__ = [
+    "CLAP",
+    "CLIP",
     "STAGE",
     "CacheInfo",
     "Columns",
+    "DINOv2",
+    "LogMel",
     "MiniLM",
     "Patches",
+    "SigLIP",
     "TfIdf",
+    "Wav2Vec2",
     "cache_info",
     "clear_cache",
+    "compare_encoders",
     "embed",
+    "health",
 ]
 
 STAGE = Stage(
@@ -38,7 +54,26 @@ STAGE = Stage(
         "An encoder has encode(batch), which returns an array (b, d), and says what it takes: "
         "text, image, audio or columns; or it is a function of a batch."
     ),
-    methods={"tfidf": TfIdf, "minilm": MiniLM, "patches": Patches, "columns": Columns},
+    methods={
+        "tfidf": TfIdf,
+        "minilm": MiniLM,
+        "patches": Patches,
+        "dinov2": DINOv2,
+        "clip": CLIP,
+        "siglip": SigLIP,
+        "log_mel": LogMel,
+        "wav2vec2": Wav2Vec2,
+        "clap": CLAP,
+        "columns": Columns,
+    },
+    functions={
+        "compare_encoders": compare_encoders,
+        "health.report": health.report,
+        "health.spread": health.spread,
+        "health.local_dimension": health.local_dimension,
+        "health.separability": health.separability,
+        "health.hubness": health.hubness,
+    },
     start_here="tfidf",
 )
 
@@ -50,13 +85,14 @@ def embed(
     cache: bool = True,
     random_state: int | None = None,
 ) -> Embedding:
-    """Turn texts, images or rows of a table into vectors.
+    """Turn texts, images, sounds or rows of a table into vectors.
 
     Parameters
     ----------
     data : Series, sequence, array or DataFrame
         Texts; images as PIL images, arrays (h, w) or (h, w, 3), an array (n, h, w[, 3]) or paths;
-        a table, for ``encoder="columns"``. A Series or DataFrame brings its index as ids.
+        sounds as paths of wav files, pairs (rate, samples) or samples; a table, for
+        ``encoder="columns"``. A Series or DataFrame brings its index as ids.
     encoder : str, encoder or callable
         A name in ``cl.methods("encoders")``, an encoder with settings, or a function of a batch
         of rows that returns an array of shape (b, d). There is no default: the error names the
@@ -79,15 +115,16 @@ def embed(
     ------
     TypeError, ValueError
         The data are not what the encoder takes (all rows that are not are named in one error,
-        unreadable images too), or the encoder does not return finite numbers, a row each.
+        unreadable images and sounds too), or the encoder does not return finite numbers, a row
+        each.
     MissingExtraError
         The encoder needs a package that is not installed.
 
     Notes
     -----
-    Data are encoded in batches of the encoder's `batch_size`; images are opened batch by batch.
-    A function is recognised in the cache by its code and by all that it refers to. Where that
-    cannot be hashed, a log line says so and nothing is cached.
+    Data are encoded in batches of the encoder's `batch_size`; images and sounds are opened batch
+    by batch. A function is recognised in the cache by its code and by all that it refers to.
+    Where that cannot be hashed, a log line says so and nothing is cached.
 
     Examples
     --------
@@ -101,13 +138,13 @@ def embed(
     """
     ids = ids_of(data)
     name, made = find_encoder(STAGE, encoder, kind_of_data(data))
-    takes = takes_of(name, made)
+    takes = takes_of(name, made, kind_of_data(data))
     rows = rows_for(takes, data, ids, name=name)
     job = Job(name, made, takes, rows, ids)
     seed = None if random_state is None else check_seed(random_state)
     try:
         done = run(job, seed=seed, cache=cache)
-    except UnreadableImageError:
+    except UnreadableError:
         rows.refuse()  # names all of them
         raise
     made = done.encoder

@@ -49,7 +49,7 @@ def _right_ones(stage: Stage, kind: str) -> tuple[str, None, str]:
     """Return the rule and the hint of the error about an encoder that was not given."""
     if kind == "vectors":
         return "given", None, "These look like vectors already: Embedding(vectors=…)."
-    fitting = {name: made for name, made in stage.methods.items() if _takes(made) == kind}
+    fitting = {name: made for name, made in stage.methods.items() if kinds_of(made)[:1] == (kind,)}
     if not fitting:
         own = "a function of a list of items that returns an array (n, d)"
         return own, None, f"No encoder of the toolkit takes {_ROWS.get(kind, kind)}."
@@ -60,19 +60,23 @@ def _right_ones(stage: Stage, kind: str) -> tuple[str, None, str]:
     return rule, None, " ".join(hints)
 
 
-def _takes(made: Any) -> Any:
-    return getattr(made, "takes", None)
+def kinds_of(made: Any) -> tuple[Any, ...]:
+    """Return all that an encoder takes, the one it is made for first; empty if it does not say."""
+    takes = getattr(made, "takes", None)
+    return takes if isinstance(takes, tuple) else () if takes is None else (takes,)
 
 
-def takes_of(name: str, encoder: Any) -> str | None:
-    """Return what the encoder takes; None where it does not say, and gets the rows as they are."""
-    takes = _takes(encoder)
-    if takes is None and not hasattr(encoder, "encode"):
-        return None
-    if takes is not None and takes not in TAKES:
-        known = ", ".join(repr(kind) for kind in TAKES)
-        raise ValueError(f"The encoder {name!r} must take one of {known}. Got {takes!r} instead.")
-    return None if takes is None else str(takes)
+def takes_of(name: str, encoder: Any, kind: str = "") -> str | None:
+    """Return what the encoder takes of rows that hold `kind`, the first where it does not take it.
+
+    None where it does not say, and gets the rows as they are.
+    """
+    kinds = kinds_of(encoder)
+    odd = [takes for takes in kinds if takes not in TAKES]
+    if odd:
+        known = ", ".join(repr(takes) for takes in TAKES)
+        raise ValueError(f"The encoder {name!r} must take one of {known}. Got {odd[0]!r} instead.")
+    return None if not kinds else kind if kind in kinds else str(kinds[0])
 
 
 # ---- settings and what was learned ---------------------------------------------------------------

@@ -6,12 +6,13 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, complain
+from curalab._check import AnyArray
+from curalab.encoders._opened import Opened, UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,11 +20,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
-class UnreadableImageError(Exception):
-    """Some image cannot be read; `Images.refuse` says which ones."""
-
-
-class Images(Sequence["Image"]):
+class Images(Opened["Image"]):
     """Images that are opened when asked for, so that few of them are in memory at a time.
 
     Parameters
@@ -41,23 +38,11 @@ class Images(Sequence["Image"]):
     is taken, and photographs are turned upright as their EXIF says.
     """
 
-    def __init__(self, items: Any, ids: pd.Index) -> None:
-        self._items, self._ids = items, ids
+    noun = "images"
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @overload
-    def __getitem__(self, at: int) -> Image: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Image]: ...
-    def __getitem__(self, at: int | slice) -> Image | list[Image]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(len(self)))]
-        try:
-            return opened(self._items[at])
-        except Exception as error:  # a decoder may raise anything on a broken file
-            raise UnreadableImageError from error
+    def open(self, item: Any) -> Image:
+        """Return a grey or RGB image of 8 bits."""
+        return opened(item)
 
     def content(self, at: int) -> bytes:
         """Return what tells an image from others: the file's bytes, or its pixels."""
@@ -69,33 +54,8 @@ class Images(Sequence["Image"]):
                 return repr((image.mode, image.size)).encode() + image.tobytes()
             _open(raw).close()  # the header alone: most broken files are found before any work
         except Exception as error:
-            raise UnreadableImageError from error
+            raise UnreadableError from error
         return raw
-
-    def refuse(self) -> None:
-        """Open every image, then raise one error about all that cannot be read."""
-        from tqdm.auto import tqdm
-
-        told = []
-        for i in tqdm(range(len(self)), desc="check images", delay=2, disable=None):
-            try:
-                opened(self._items[i])
-            except Exception as error:
-                told.append(f"{self._ids[i]!r}: {_reason(error)}")
-        if not told:  # it could be read this time
-            return
-        listed = "; ".join(told[:5]) + (f" and {len(told) - 5:,} more" if len(told) > 5 else "")
-        got = f"{len(told):,} of {len(self):,} rows that cannot be read ({listed})"
-        hint = "Drop these rows; check_items(items) lists all of them."
-        raise ValueError(complain("data", "images that can be read", what=got, hint=hint))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if type(error).__name__ == "UnidentifiedImageError":
-        return "not an image"
-    return str(error) or type(error).__name__
 
 
 # ---- one image -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab.encoders._images import Images
+from curalab.encoders._opened import Opened
 
 __all__: list[str] = []
 
@@ -46,7 +46,7 @@ def content_of(rows: Any) -> str:
 
 def _parts(rows: Any) -> Iterator[Any]:
     yield str(len(rows)).encode()
-    if isinstance(rows, Images):
+    if isinstance(rows, Opened):
         yield from map(rows.content, range(len(rows)))
     elif isinstance(rows, pd.DataFrame):
         for at, name in enumerate(rows.columns):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from curalab._check import carried_ids, complain, first_few, invented_ids
 from curalab.encoders._images import Images
+from curalab.encoders._sounds import Sounds, is_pair
 from curalab.items._table import check_table, kind_of
 
 __all__: list[str] = []
@@ -40,7 +41,10 @@ def kind_of_data(data: Any) -> str:
     cell = next(present, None)
     if isinstance(cell, np.ndarray) and cell.ndim == 1:
         return "vectors"
-    return kind_of(str(cell) if isinstance(cell, os.PathLike) else cell)
+    if isinstance(cell, os.PathLike):
+        kind = kind_of(str(cell))
+        return "files of unknown kind" if kind == "text" else kind
+    return "audio" if is_pair(cell) else kind_of(cell)
 
 
 def _is_missing(cell: Any) -> bool:
@@ -50,7 +54,8 @@ def _is_missing(cell: Any) -> bool:
 def rows_for(takes: str | None, data: Any, ids: pd.Index, *, name: str) -> Any:
     """Return the rows as an encoder that `takes` such rows wants them.
 
-    Texts as a list of str, images as `Images`, a table as a DataFrame; other rows as they are.
+    Texts as a list of str, images as `Images`, sounds as `Sounds`, a table as a DataFrame; other
+    rows as they are.
     """
     if takes == "columns":
         return _table(data, name)
@@ -62,6 +67,8 @@ def rows_for(takes: str | None, data: Any, ids: pd.Index, *, name: str) -> Any:
     listed = data if isinstance(data, pd.DataFrame | np.ndarray | list) else _Listed(data)
     if takes == "text":
         return _texts(list(data), ids, name)
+    if takes == "audio":
+        return Sounds(listed, ids)
     return Images(listed, ids) if takes == "image" else listed
 
 

