@@ -2,63 +2,29 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from curalab._check import FloatArray, check_integer
+from curalab._check import FloatArray
 from curalab.encoders._pixels import frame_of, prepared
-from curalab.encoders._pretrained import (
-    Family,
-    Loaded,
-    Origin,
-    find,
-    load,
-    stamp_of,
-    tokenizer,
-    unit,
-)
+from curalab.encoders._pretrained import Loaded, stamp_of, tokenizer, unit
 
 __all__: list[str] = []
 
 _LETTERS = 20_000  # of a text; no model reads as far
+_Network = Callable[[Loaded, Sequence[Any]], Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dual(ABC):
-    """Two networks, one of them for texts, whose vectors compare."""
+def encoded(
+    known: Loaded, batch: Sequence[Any], *, texts: _Network, others: _Network
+) -> FloatArray:
+    """Return vectors of unit length, shape (b, d), by one of two networks whose vectors compare."""
+    import torch
 
-    family: ClassVar[Family]
-
-    model: str
-    device: str = "auto"
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        check_integer("batch_size", self.batch_size, low=1)
-
-    @property
-    def origin(self) -> Origin:
-        """The model's name, where it came from, its revision and a hash of its files."""
-        return find(self.model, self.family)[1]
-
-    def encode(self, batch: Sequence[Any]) -> FloatArray:
-        """Return vectors of unit length, shape (b, d), the same space for texts and all else."""
-        import torch
-
-        known = load(self.model, self.family, self.device)
-        with torch.inference_mode():
-            made = (self._texts if isinstance(batch[0], str) else self._others)(known, batch)
-        return np.asarray(unit(made))
-
-    @abstractmethod
-    def _others(self, known: Loaded, batch: Sequence[Any]) -> Any: ...
-
-    @abstractmethod
-    def _texts(self, known: Loaded, batch: Sequence[str]) -> Any: ...
+    with torch.inference_mode():
+        return np.asarray(unit((texts if isinstance(batch[0], str) else others)(known, batch)))
 
 
 def images_of(known: Loaded, batch: Sequence[Any]) -> Any:

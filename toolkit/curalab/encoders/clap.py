@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from curalab.encoders._dual import Dual, features, tokens_of
-from curalab.encoders._pretrained import Family, Loaded, quiet
+from curalab._check import FloatArray, check_integer
+from curalab.encoders._dual import encoded, features, tokens_of
+from curalab.encoders._pretrained import Family, Loaded, Origin, find, load, quiet
 from curalab.encoders._sounds import pieces
 
 __all__ = ["CLAP"]
 
+_TOGETHER = 16  # pieces
+_FAMILY = Family("clap", "audio", ("clap",))
+
 
 @dataclass(frozen=True, kw_only=True)
-class CLAP(Dual):
+class CLAP:
     """CLAP: sounds and texts in one space, learned from captioned sounds.
 
     ``embed(sounds, encoder="clap")`` and ``embed(texts, encoder="clap")`` compare. Hears what
@@ -45,42 +49,57 @@ class CLAP(Dual):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("audio", "text")
-    family: ClassVar[Family] = Family("clap", "audio", ("clap",))
     extra: ClassVar[str] = "compares sounds with texts: pip install 'curalab[audio]'"
     cost: ClassVar[str] = "about 3 minutes for 1,000 sounds of ten seconds on 2 cores"
 
     model: str = "laion/clap-htsat-unfused"
+    device: str = "auto"
     batch_size: int = 16
 
-    def _others(self, known: Loaded, batch: Sequence[Any]) -> Any:
-        import torch
-        from transformers import AutoFeatureExtractor
+    def __post_init__(self) -> None:
+        check_integer("batch_size", self.batch_size, low=1)
 
-        with quiet():
-            make = AutoFeatureExtractor.from_pretrained(  # type: ignore[no-untyped-call]
-                known.folder, local_files_only=True
-            )
-        sounds = [sound.at(make.sampling_rate) for sound in batch]
-        total = [torch.zeros(1)] * len(batch)
-        for owners, block in pieces(
-            sounds, at_most=make.nb_max_samples, at_least=1, together=self.batch_size
-        ):
-            heard = make(list(block), sampling_rate=make.sampling_rate, return_tensors="pt")
-            made = known.model.get_audio_features(
-                input_features=known.numbers(heard["input_features"]),
-                # Some models draw one to be "longer" where none is; here none ever is.
-                is_longer=torch.zeros_like(heard["is_longer"]),
-            )
-            vectors = torch.nn.functional.normalize(features(made).float().cpu(), dim=1)
-            for owner, vector in zip(owners, vectors, strict=True):
-                total[owner] = total[owner] + vector * block.shape[1]
-        return torch.stack(total)
+    @property
+    def origin(self) -> Origin:
+        """The model's name, where it came from, its revision and a hash of its files."""
+        return find(self.model, _FAMILY)[1]
 
-    def _texts(self, known: Loaded, batch: Sequence[str]) -> Any:
-        text = known.model.config.text_config
-        longest = text.max_position_embeddings - text.pad_token_id - 1
-        tokens = tokens_of(known, batch, longest=longest)
-        made = known.model.get_text_features(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+    def encode(self, batch: Sequence[Any]) -> FloatArray:
+        """Return vectors of unit length, shape (b, d)."""
+        known = load(self.model, _FAMILY, self.device)
+        return encoded(known, batch, texts=_texts, others=_sounds)
+
+
+def _sounds(known: Loaded, batch: Sequence[Any]) -> Any:
+    import torch
+    from transformers import AutoFeatureExtractor
+
+    with quiet():
+        make = AutoFeatureExtractor.from_pretrained(  # type: ignore[no-untyped-call]
+            known.folder, local_files_only=True
         )
-        return features(made)
+    sounds = [sound.at(make.sampling_rate) for sound in batch]
+    total = [torch.zeros(1)] * len(batch)
+    for owners, block in pieces(
+        sounds, at_most=make.nb_max_samples, at_least=1, together=_TOGETHER
+    ):
+        heard = make(list(block), sampling_rate=make.sampling_rate, return_tensors="pt")
+        made = known.model.get_audio_features(
+            input_features=known.numbers(heard["input_features"]),
+            # Some models draw one to be "longer" where none is; here none ever is.
+            is_longer=torch.zeros_like(heard["is_longer"]),
+        )
+        vectors = torch.nn.functional.normalize(features(made).float().cpu(), dim=1)
+        for owner, vector in zip(owners, vectors, strict=True):
+            total[owner] = total[owner] + vector * block.shape[1]
+    return torch.stack(total)
+
+
+def _texts(known: Loaded, batch: Sequence[str]) -> Any:
+    text = known.model.config.text_config
+    longest = text.max_position_embeddings - text.pad_token_id - 1
+    tokens = tokens_of(known, batch, longest=longest)
+    made = known.model.get_text_features(
+        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+    )
+    return features(made)

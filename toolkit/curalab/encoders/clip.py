@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from curalab.encoders._dual import Dual, features, images_of, tokens_of
-from curalab.encoders._pretrained import Family, Loaded
+from curalab._check import FloatArray, check_integer
+from curalab.encoders._dual import encoded, features, images_of, tokens_of
+from curalab.encoders._pretrained import Family, Loaded, Origin, find, load
 
 __all__ = ["CLIP"]
 
+_FAMILY = Family("clip", "image", ("clip",))
+
 
 @dataclass(frozen=True, kw_only=True)
-class CLIP(Dual):
+class CLIP:
     """CLIP: images and texts in one space, learned from captioned images.
 
     ``embed(images, encoder="clip")`` and ``embed(texts, encoder="clip")`` compare: the text
@@ -46,19 +49,31 @@ class CLIP(Dual):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("image", "text")
-    family: ClassVar[Family] = Family("clip", "image", ("clip",))
     extra: ClassVar[str] = "compares images with texts: pip install 'curalab[image]'"
     cost: ClassVar[str] = "about 10 minutes for 10,000 images on 2 cores"
 
     model: str = "openai/clip-vit-base-patch32"
+    device: str = "auto"
+    batch_size: int = 64
 
-    def _others(self, known: Loaded, batch: Sequence[Any]) -> Any:
-        return images_of(known, batch)
+    def __post_init__(self) -> None:
+        check_integer("batch_size", self.batch_size, low=1)
 
-    def _texts(self, known: Loaded, batch: Sequence[str]) -> Any:
-        longest = known.model.config.text_config.max_position_embeddings
-        tokens = tokens_of(known, batch, longest=longest)
-        made = known.model.get_text_features(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
-        )
-        return features(made)
+    @property
+    def origin(self) -> Origin:
+        """The model's name, where it came from, its revision and a hash of its files."""
+        return find(self.model, _FAMILY)[1]
+
+    def encode(self, batch: Sequence[Any]) -> FloatArray:
+        """Return vectors of unit length, shape (b, d)."""
+        known = load(self.model, _FAMILY, self.device)
+        return encoded(known, batch, texts=_texts, others=images_of)
+
+
+def _texts(known: Loaded, batch: Sequence[str]) -> Any:
+    longest = known.model.config.text_config.max_position_embeddings
+    tokens = tokens_of(known, batch, longest=longest)
+    made = known.model.get_text_features(
+        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+    )
+    return features(made)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from curalab.encoders._dual import Dual, features, images_of, tokens_of
-from curalab.encoders._pretrained import Family, Loaded
+from curalab._check import FloatArray, check_integer
+from curalab.encoders._dual import encoded, features, images_of, tokens_of
+from curalab.encoders._pretrained import Family, Loaded, Origin, find, load
 
 __all__ = ["SigLIP"]
 
+_FAMILY = Family("siglip", "image", ("siglip",))
+
 
 @dataclass(frozen=True, kw_only=True)
-class SigLIP(Dual):
+class SigLIP:
     """SigLIP: images and texts in one space, each pair judged by itself when it learned.
 
     ``embed(images, encoder="siglip")`` and ``embed(texts, encoder="siglip")`` compare. Sharper
@@ -47,18 +50,30 @@ class SigLIP(Dual):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("image", "text")
-    family: ClassVar[Family] = Family("siglip", "image", ("siglip",))
     extra: ClassVar[str] = "compares images with texts: pip install 'curalab[image]'"
     cost: ClassVar[str] = "about 35 minutes for 10,000 images on 2 cores"
 
     model: str = "google/siglip2-base-patch16-224"
+    device: str = "auto"
+    batch_size: int = 64
 
-    def _others(self, known: Loaded, batch: Sequence[Any]) -> Any:
-        return images_of(known, batch)
+    def __post_init__(self) -> None:
+        check_integer("batch_size", self.batch_size, low=1)
 
-    def _texts(self, known: Loaded, batch: Sequence[str]) -> Any:
-        longest = known.model.config.text_config.max_position_embeddings
-        lower = [text.lower() for text in batch]
-        tokens = tokens_of(known, lower, longest=longest, fill=True)
-        # No mask: the models learned to read the filling, too.
-        return features(known.model.get_text_features(input_ids=tokens["input_ids"]))
+    @property
+    def origin(self) -> Origin:
+        """The model's name, where it came from, its revision and a hash of its files."""
+        return find(self.model, _FAMILY)[1]
+
+    def encode(self, batch: Sequence[Any]) -> FloatArray:
+        """Return vectors of unit length, shape (b, d)."""
+        known = load(self.model, _FAMILY, self.device)
+        return encoded(known, batch, texts=_texts, others=images_of)
+
+
+def _texts(known: Loaded, batch: Sequence[str]) -> Any:
+    longest = known.model.config.text_config.max_position_embeddings
+    lower = [text.lower() for text in batch]
+    tokens = tokens_of(known, lower, longest=longest, fill=True)
+    # No mask: the models learned to read the filling, too.
+    return features(known.model.get_text_features(input_ids=tokens["input_ids"]))
