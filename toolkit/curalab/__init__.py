@@ -18,7 +18,7 @@ from curalab import (
 from curalab._check import AlignmentError, MissingExtraError, StaleDecisionError
 from curalab._versions import show_versions
 from curalab.audits import Audit, audit
-from curalab.clusters import Clustering, cluster
+from curalab.clusters import Clustering, cluster, grow
 from curalab.documents import Card, card
 from curalab.duplicates import Duplicates, Leakage, find_duplicates, find_leakage
 from curalab.effect import Effect, measure_effect
@@ -87,6 +87,7 @@ __all__ = [
     "find_leakage",
     "find_outliers",
     "find_shift",
+    "grow",
     "join",
     "label_errors",
     "load_items",

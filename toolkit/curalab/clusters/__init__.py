@@ -10,9 +10,14 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import FloatArray, IntArray, check_choice, complain
+from curalab.clusters._defaults import DEFAULTS
+from curalab.clusters._grow import Grown, grow
+from curalab.clusters._stability import ClusterStability, stability
+from curalab.clusters._sweep import Sweep, sweep
 from curalab.clusters.agglomerative import Agglomerative
 from curalab.clusters.hdbscan import HDBSCAN
 from curalab.clusters.kmeans import KMeans
+from curalab.clusters.leiden import Leiden
 from curalab.clusters.spectral import Spectral
 from curalab.embedding import as_embedding
 from curalab.pool import Array, Pool, Stage, as_pool, run
@@ -23,13 +28,18 @@ __all__ = [
     "HDBSCAN",
     "STAGE",
     "Agglomerative",
+    "ClusterStability",
     "Clustering",
+    "Grown",
     "KMeans",
+    "Leiden",
     "Spectral",
+    "Sweep",
     "cluster",
+    "grow",
+    "stability",
+    "sweep",
 ]
-
-DEFAULTS: Mapping[str, str] = {"cosine": "agglomerative", "euclidean": "spectral"}
 
 STAGE = Stage(
     name="clusters",
@@ -47,7 +57,9 @@ STAGE = Stage(
         "spectral": Spectral,
         "hdbscan": HDBSCAN,
         "kmeans": KMeans,
+        "leiden": Leiden,
     },
+    functions={"grow": grow, "sweep": sweep, "stability": stability},
     start_here="agglomerative",
 )
 

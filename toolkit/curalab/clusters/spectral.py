@@ -15,7 +15,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["Spectral"]
+__all__ = ["Spectral", "similarity_graph"]
 
 _MOST = 40  # numbers of clusters looked at
 _DENSE = 1_500  # rows up to which all eigenvectors are computed
@@ -64,7 +64,7 @@ class Spectral:
 
         n = len(pool)
         k = min(check_integer("n_neighbors", self.n_neighbors, low=1), n - 1)
-        graph = _graph(pool.embedding.neighbors(k))
+        graph = similarity_graph(pool.embedding.neighbors(k))
         details: dict[str, Any] = {}
         if self.n_clusters is None:
             values, vectors = _spectrum(graph, min(_MOST, int(np.sqrt(n)) + 2), rng)
@@ -78,7 +78,8 @@ class Spectral:
         return found.labels_, _strength(found.transform(rows)), details
 
 
-def _graph(near: Neighbors) -> csr_matrix:
+def similarity_graph(near: Neighbors) -> csr_matrix:
+    """Return the symmetric graph of self-tuned weights in (0, 1]."""
     from scipy.sparse import csr_matrix
 
     n, k = near.indices.shape

@@ -7,19 +7,36 @@ from typing import Any
 
 from curalab._check import check_integer, complain
 from curalab.embedding import Embedding, as_embedding
+from curalab.maps._quality import MapQuality, map_quality
+from curalab.maps._stability import MapStability, stability
+from curalab.maps._tour import tour
 from curalab.maps.pca import PCA
+from curalab.maps.tldr import TLDR
 from curalab.maps.tsne import TSNE
 from curalab.maps.umap import UMAP
 from curalab.pool import Array, Stage, as_pool, run
 
-__all__ = ["PCA", "STAGE", "TSNE", "UMAP", "reduce"]
+__all__ = [
+    "PCA",
+    "STAGE",
+    "TLDR",
+    "TSNE",
+    "UMAP",
+    "MapQuality",
+    "MapStability",
+    "map_quality",
+    "reduce",
+    "stability",
+    "tour",
+]
 
 STAGE = Stage(
     name="maps",
     verb="reduce",
     contract="A method gets (pool, n_components, *, rng) and returns an array (n, n_components).",
     returns=(Array(name="vectors", columns="map"),),
-    methods={"umap": UMAP, "tsne": TSNE, "pca": PCA},
+    methods={"umap": UMAP, "tsne": TSNE, "tldr": TLDR, "pca": PCA},
+    functions={"map_quality": map_quality, "stability": stability, "tour": tour},
     start_here="umap",
 )
 
