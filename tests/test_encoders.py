@@ -73,10 +73,14 @@ def test_the_registered_encoders_and_what_they_take():
         "dinov2": "image",
         "clip": ("image", "text"),
         "siglip": ("image", "text"),
+        "contrastive": "image",
         "log_mel": "audio",
         "wav2vec2": "audio",
         "clap": ("audio", "text"),
         "columns": "columns",
+        "masked": "columns",
+        "random_projectors": "columns",
+        "series": None,
     }
     for made in STAGE.methods.values():
         assert made() == made()
@@ -186,8 +190,8 @@ def test_data_stay_as_they_were():
 
 FOR_IMAGES = (
     "The 'encoder' parameter must be given: for images 'patches' or 'dinov2' or 'clip' or "
-    "'siglip'. Got None instead. 'dinov2' sees what is shown: pip install 'curalab[image]'. "
-    "'clip' compares images with texts: pip install 'curalab[image]'. 'siglip' compares images "
+    "'siglip' or 'contrastive'. Got None instead. 'dinov2' sees what is shown: pip install "
+    "'curalab[image]'. 'clip' compares images with texts: pip install 'curalab[image]'. 'siglip' compares images "
     "with texts: pip install 'curalab[image]'."
 )
 
@@ -210,8 +214,9 @@ FOR_IMAGES = (
         ),
         (
             pd.DataFrame({"a": [1]}),
-            "The 'encoder' parameter must be given: for a table 'columns'. Got None instead. "
-            "For texts or images pass the column that holds them.",
+            "The 'encoder' parameter must be given: for a table 'columns' or 'masked' or "
+            "'random_projectors'. Got None instead. For texts or images pass the column that "
+            "holds them.",
         ),
         (
             np.zeros((3, 8)),
@@ -244,8 +249,8 @@ def test_without_an_encoder_the_error_names_the_right_ones(data, message):
             "tfdif",
             ValueError,
             "The 'encoder' parameter must be one of 'tfidf', 'minilm', 'patches', 'dinov2', "
-            "'clip', 'siglip', 'log_mel', 'wav2vec2', 'clap', 'columns'. Got "
-            f"'tfdif' instead. Did you mean 'tfidf'? {CONTRACT}",
+            "'clip', 'siglip', 'contrastive', 'log_mel', 'wav2vec2', 'clap', 'columns', 'masked', "
+            f"'random_projectors', 'series'. Got 'tfdif' instead. Did you mean 'tfidf'? {CONTRACT}",
         ),
         (
             TfIdf,

@@ -24,7 +24,7 @@ def planted():
 
 @pytest.fixture(scope="module")
 def made(planted):
-    return cl.reduce(planted[0], method=TLDR(), n_components=4, random_state=0)
+    return cl.reduce(planted[0], method=TLDR(projector=64), n_components=4, random_state=0)
 
 
 def test_sees_past_directions_of_high_variance(planted, made):

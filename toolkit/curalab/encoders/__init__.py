@@ -18,10 +18,14 @@ from curalab.encoders._run import Job, run
 from curalab.encoders.clap import CLAP
 from curalab.encoders.clip import CLIP
 from curalab.encoders.columns import Columns
+from curalab.encoders.contrastive import Contrastive
 from curalab.encoders.dinov2 import DINOv2
 from curalab.encoders.log_mel import LogMel
+from curalab.encoders.masked import Masked
 from curalab.encoders.minilm import MiniLM
 from curalab.encoders.patches import Patches
+from curalab.encoders.random_projectors import RandomProjectors
+from curalab.encoders.series import SeriesFeatures
 from curalab.encoders.siglip import SigLIP
 from curalab.encoders.tfidf import TfIdf
 from curalab.encoders.wav2vec2 import Wav2Vec2
@@ -33,10 +37,14 @@ __all__ = [
     "STAGE",
     "CacheInfo",
     "Columns",
+    "Contrastive",
     "DINOv2",
     "LogMel",
+    "Masked",
     "MiniLM",
     "Patches",
+    "RandomProjectors",
+    "SeriesFeatures",
     "SigLIP",
     "TfIdf",
     "Wav2Vec2",
@@ -61,10 +69,14 @@ STAGE = Stage(
         "dinov2": DINOv2,
         "clip": CLIP,
         "siglip": SigLIP,
+        "contrastive": Contrastive,
         "log_mel": LogMel,
         "wav2vec2": Wav2Vec2,
         "clap": CLAP,
         "columns": Columns,
+        "masked": Masked,
+        "random_projectors": RandomProjectors,
+        "series": SeriesFeatures,
     },
     functions={
         "compare_encoders": compare_encoders,
