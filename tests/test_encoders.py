@@ -191,8 +191,8 @@ def test_data_stay_as_they_were():
 FOR_IMAGES = (
     "The 'encoder' parameter must be given: for images 'patches' or 'dinov2' or 'clip' or "
     "'siglip' or 'contrastive'. Got None instead. 'dinov2' sees what is shown: pip install "
-    "'curalab[image]'. 'clip' compares images with texts: pip install 'curalab[image]'. 'siglip' compares images "
-    "with texts: pip install 'curalab[image]'."
+    "'curalab[image]'. 'clip' compares images with texts: pip install 'curalab[image]'. 'siglip' "
+    "compares images with texts: pip install 'curalab[image]'."
 )
 
 
