@@ -3,7 +3,15 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from curalab import Embedding
-from curalab.clusters import HDBSCAN, Agglomerative, Clustering, KMeans, Spectral, cluster
+from curalab.clusters import (
+    HDBSCAN,
+    Agglomerative,
+    Clustering,
+    KMeans,
+    Spectral,
+    cluster,
+    estimate_n_clusters,
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +109,10 @@ def test_bad_input(five):
     )
     with pytest.raises(ValueError, match="of at least 2 rows. Got 1 row instead"):
         cluster(np.ones((1, 3)))
+
+
+def test_the_number_is_estimated_by_the_default_of_the_metric(five):
+    emb, _ = five
+    assert estimate_n_clusters(emb, random_state=0) == 5
+    x = np.repeat(np.eye(4), 30, axis=0) + 0.1 * np.random.default_rng(0).normal(size=(120, 4))
+    assert estimate_n_clusters(Embedding(vectors=x), random_state=0) == 4

@@ -44,7 +44,6 @@ def test_the_quickstart_is_seen_used_killed_and_goes_on(lab, tmp_path, engine):
 
     lab.kill_kernel()
     lab.open(path.name)
-    lab.restart()
     lab.run_all()
     assert lab.errors() == []
     decided = "ledger.decisions().loc[[bad.worst(1)[0]], ['action', 'actor']].to_numpy()"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from curalab._check import FloatArray, IntArray, check_choice, complain
 from curalab.clusters._defaults import DEFAULTS
+from curalab.clusters._estimate import estimate_n_clusters
 from curalab.clusters._grow import Grown, grow
 from curalab.clusters._stability import ClusterStability, stability
 from curalab.clusters._sweep import Sweep, sweep
@@ -36,6 +37,7 @@ __all__ = [
     "Spectral",
     "Sweep",
     "cluster",
+    "estimate_n_clusters",
     "grow",
     "stability",
     "sweep",
@@ -59,7 +61,12 @@ STAGE = Stage(
         "kmeans": KMeans,
         "leiden": Leiden,
     },
-    functions={"grow": grow, "sweep": sweep, "stability": stability},
+    functions={
+        "grow": grow,
+        "sweep": sweep,
+        "stability": stability,
+        "estimate_n_clusters": estimate_n_clusters,
+    },
     start_here="agglomerative",
 )
 

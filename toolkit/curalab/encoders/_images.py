@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__: list[str] = []
+
+_KEPT = (8, 64)  # shortest and longest side of images that keep their size
+_ELSE = 32
 
 
 class Images(Opened["Image"]):
@@ -144,6 +147,18 @@ def _in_bytes(array: AnyArray) -> AnyArray:
 
 
 # ---- for encoders that compute on pixels ---------------------------------------------------------
+
+
+def frame_for(images: Iterable[Image], size: int | None) -> dict[str, Any]:
+    """Return the shape that images are brought to, and whether they are all grey."""
+    seen = {(image.size, image.mode) for image in images}
+    grey = all(mode == "L" for _, mode in seen)
+    sizes = {wh for wh, _ in seen}
+    width, height = next(iter(sizes))
+    keep = len(sizes) == 1 and min(width, height) >= _KEPT[0] and max(width, height) <= _KEPT[1]
+    if size is None and keep:
+        return {"shape": (height, width), "grey": grey}
+    return {"shape": (size or _ELSE,) * 2, "grey": grey}
 
 
 def pixels(images: Sequence[Image], *, shape: tuple[int, int], grey: bool) -> AnyArray:

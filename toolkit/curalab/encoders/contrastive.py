@@ -12,7 +12,7 @@ import numpy as np
 from curalab._check import AnyArray, FloatArray, IntArray, check_integer, check_real
 from curalab.encoders._contract import refuse_unfitted
 from curalab.encoders._device import pick_device
-from curalab.encoders._images import pixels
+from curalab.encoders._images import frame_for, pixels
 from curalab.encoders._train import (
     Weights,
     begun,
@@ -23,7 +23,7 @@ from curalab.encoders._train import (
     train,
     weights_of,
 )
-from curalab.encoders.patches import Patches, _frame
+from curalab.encoders.patches import Patches
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +118,7 @@ class Contrastive:
         from tqdm.auto import tqdm
 
         rows = rng.permutation(len(data))[:_FIT_ON]
-        frame = _frame((data[int(i)] for i in rows[:_LOOK_AT]), self.size)
+        frame = frame_for((data[int(i)] for i in rows[:_LOOK_AT]), self.size)
         bar = tqdm(np.sort(rows), desc="open images", delay=2, disable=None)
         images = np.concatenate([pixels([data[int(i)]], **frame) for i in bar])
         batches = self._batches(images, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from curalab._check import AnyArray, FloatArray, check_integer
 from curalab.encoders._contract import refuse_unfitted
 from curalab.encoders._device import pick_device
-from curalab.encoders._images import pixels
+from curalab.encoders._images import frame_for, pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,8 +22,6 @@ _LOOK_AT = 200  # images whose sizes and colours decide the frame
 _FIT_ON = 4_000  # images that the patterns and the scales come from
 _N_DRAWN = 50_000  # patches that the patterns come from
 _ROUNDS = 10
-_KEPT = (8, 64)  # shortest and longest side of images that keep their size
-_ELSE = 32
 _CONTRAST = 100.0  # added to the variance of a patch, grey levels squared: paper stays blank
 _WHITENING = 0.1  # added to the eigenvalues
 _THRESHOLD = 0.25
@@ -94,7 +92,7 @@ class Patches:
         from tqdm.auto import tqdm
 
         rows = rng.permutation(len(data))[:_FIT_ON]
-        frame = _frame((data[int(i)] for i in rows[:_LOOK_AT]), self.size)
+        frame = frame_for((data[int(i)] for i in rows[:_LOOK_AT]), self.size)
         bar = tqdm(np.sort(rows), desc="fit patches", delay=2, disable=None)
         images = np.concatenate([pixels([data[int(i)]], **frame) for i in bar])
         filters, shift = _dictionary(images, self.n_patches, rng)
@@ -147,18 +145,6 @@ class _Learned:
     shift: FloatArray  # (n_patches, 1, 1)
     centre: FloatArray = field(default_factory=lambda: np.zeros(0))  # (8 * n_patches,)
     directions: FloatArray = field(default_factory=lambda: np.zeros(0))  # (8 * n_patches, d - 1)
-
-
-def _frame(images: Iterable[Image], size: int | None) -> dict[str, Any]:
-    """Return the shape that images are brought to, and whether they are all grey."""
-    seen = {(image.size, image.mode) for image in images}
-    grey = all(mode == "L" for _, mode in seen)
-    sizes = {wh for wh, _ in seen}
-    width, height = next(iter(sizes))
-    keep = len(sizes) == 1 and min(width, height) >= _KEPT[0] and max(width, height) <= _KEPT[1]
-    if size is None and keep:
-        return {"shape": (height, width), "grey": grey}
-    return {"shape": (size or _ELSE,) * 2, "grey": grey}
 
 
 def _dictionary(
