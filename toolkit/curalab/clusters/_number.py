@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from curalab.clusters._indices import silhouette
 from curalab.clusters._tree import Tree
 from curalab.pool import FloatArray, IntArray
 
@@ -51,7 +52,7 @@ def choose_number(
         trees = [grow(smooth[np.sort(order[at::2][:_HALF])]) for at in (0, 1)]
         for k in numbers_to_try(min(len(points) // 2, _HALF)):
             one, other = (tree.centres(k).assign(smooth[judged]) for tree in trees)
-            apart = (_silhouette(points[judged], one) + _silhouette(points[judged], other)) / 2
+            apart = (silhouette(points[judged], one) + silhouette(points[judged], other)) / 2
             kept = (_strength(one, other) + _strength(other, one)) / 2
             found.append((k, apart, adjusted_rand_score(one, other), kept))
     names = ["n_clusters", "silhouette", "agreement", "strength"]
@@ -71,11 +72,3 @@ def _strength(one: IntArray, other: IntArray) -> float:
     size = shared.sum(axis=1)
     kept = (shared * (shared - 1)).sum(axis=1) / np.maximum(size * (size - 1), 1)
     return float(kept[size > 1].min(initial=1.0))
-
-
-def _silhouette(points: FloatArray, labels: IntArray) -> float:
-    from sklearn.metrics import silhouette_score
-
-    if not 1 < len(np.unique(labels)) < len(points):
-        return -1.0
-    return float(silhouette_score(points, labels))

@@ -64,6 +64,11 @@ class Centres:
         """Return the nearest of the centres for each row."""
         return nearest(self.points, 1, metric="euclidean", queries=points).indices[:, 0]
 
+    def distances(self, points: FloatArray) -> FloatArray:
+        """Return the distances of each row to the two nearest centres, or to the only one."""
+        k = min(2, len(self.points))
+        return nearest(self.points, k, metric="euclidean", queries=points).distance
+
     def settled(self, points: FloatArray) -> Centres:
         """Return the centres moved by Lloyd's algorithm."""
         from sklearn.cluster import KMeans

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from curalab.clusters._indices import silhouette, strength
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["KMeans"]
@@ -52,7 +53,9 @@ class KMeans:
             sample = rng.permutation(len(points))[:_SAMPLE]
             curve = {}
             for k in _grid(len(points), len(np.unique(points[sample], axis=0))):
-                curve[k] = _silhouette(_fit(points, k, seed, n_init=1), points[sample])
+                curve[k] = silhouette(
+                    points[sample], _fit(points, k, seed, n_init=1).predict(points[sample])
+                )
             details["silhouette"] = curve
             k = max(curve, key=lambda number: curve[number]) if curve else 1
         else:
@@ -64,7 +67,7 @@ class KMeans:
                 )
         fitted = _fit(points, k, seed)
         details["predict"] = fitted.predict
-        return fitted.predict(points), _strength(fitted.transform(points)), details
+        return fitted.predict(points), strength(fitted.transform(points)), details
 
 
 def _grid(n: int, n_distinct: int) -> list[int]:
@@ -81,19 +84,3 @@ def _fit(points: FloatArray, k: int, seed: int, *, n_init: int = 3) -> Any:
 
     made = MiniBatchKMeans if len(points) > _LARGE else Lloyd
     return made(k, n_init=n_init, random_state=seed).fit(points)
-
-
-def _silhouette(fitted: Any, sample: FloatArray) -> float:
-    from sklearn.metrics import silhouette_score
-
-    labels = fitted.predict(sample)
-    if not 1 < len(np.unique(labels)) < len(sample):
-        return -1.0
-    return float(silhouette_score(sample, labels))
-
-
-def _strength(distance: FloatArray) -> FloatArray:
-    if distance.shape[1] < 2:
-        return np.ones(len(distance))
-    two = np.sort(np.partition(distance, 1, axis=1)[:, :2], axis=1)
-    return np.asarray(1 - two[:, 0] / np.maximum(two[:, 1], np.finfo(np.float32).tiny))

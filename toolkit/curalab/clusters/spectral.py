@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_integer
+from curalab.clusters._indices import strength
 from curalab.neighbors import Neighbors
 from curalab.pool import FloatArray, IntArray, Pool
 
@@ -75,7 +76,7 @@ class Spectral:
         rows = vectors[:, :number]
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         found = KMeans(number, n_init=5, random_state=int(rng.integers(2**31))).fit(rows)
-        return found.labels_, _strength(found.transform(rows)), details
+        return found.labels_, strength(found.transform(rows)), details
 
 
 def similarity_graph(near: Neighbors) -> csr_matrix:
@@ -150,10 +151,3 @@ def _leap(values: FloatArray) -> tuple[int, pd.DataFrame]:
     if len(values) < 3:
         return 1, table
     return int(numbers[1:][np.argmax(leap[1:])]), table
-
-
-def _strength(distance: FloatArray) -> FloatArray:
-    if distance.shape[1] < 2:
-        return np.ones(len(distance))
-    two = np.sort(np.partition(distance, 1, axis=1)[:, :2], axis=1)
-    return np.asarray(1 - two[:, 0] / np.maximum(two[:, 1], np.finfo(np.float32).tiny))
