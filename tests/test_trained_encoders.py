@@ -7,8 +7,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
+from curalab._networks import begun, generator_of, layers, shuffled, train
 from curalab.encoders import Columns, embed
-from curalab.encoders._train import begun, generator_of, layers, shuffled, train
 from curalab.encoders.masked import Masked, _cells
 from curalab.encoders.random_projectors import RandomProjectors, _batch_twins, _diverse
 

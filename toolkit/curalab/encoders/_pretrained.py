@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from curalab._check import MissingExtraError, complain, need_extra
-from curalab.encoders._device import pick_device
+from curalab._networks import pick_device
 
 __all__: list[str] = []
 

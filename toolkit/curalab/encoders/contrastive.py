@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from curalab._check import AnyArray, FloatArray, IntArray, check_integer, check_real
-from curalab.encoders._contract import refuse_unfitted
-from curalab.encoders._device import pick_device
-from curalab.encoders._images import frame_for, pixels
-from curalab.encoders._train import (
+from curalab._networks import (
     Weights,
     begun,
     generator_of,
     layers,
     loaded,
+    pick_device,
     shuffled,
     train,
     weights_of,
 )
+from curalab.encoders._contract import refuse_unfitted
+from curalab.encoders._images import frame_for, pixels
 from curalab.encoders.patches import Patches
 
 if TYPE_CHECKING:

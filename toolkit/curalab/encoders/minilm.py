@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import FloatArray, check_integer, complain, need_extra
-from curalab.encoders._device import pick_device
+from curalab._networks import pick_device
 from curalab.encoders._pretrained import Origin, Stamp, hash_of, holds_model, quiet, stamp_of
 from curalab.encoders._pretrained import snapshot as _snapshot
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from curalab._check import AnyArray, FloatArray, check_integer
+from curalab._networks import pick_device
 from curalab.encoders._contract import refuse_unfitted
-from curalab.encoders._device import pick_device
 from curalab.encoders._images import frame_for, pixels
 
 if TYPE_CHECKING:

@@ -9,19 +9,9 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import FloatArray, IntArray, check_integer
+from curalab._networks import begun, generator_of, layers, pick_device, shuffled, train, weights_of
 from curalab.encoders._contract import refuse_unfitted
-from curalab.encoders._device import pick_device
-from curalab.encoders._train import (
-    TableNetwork,
-    begun,
-    generator_of,
-    layers,
-    rows_in,
-    shuffled,
-    table_encoder,
-    train,
-    weights_of,
-)
+from curalab.encoders._tables import TableNetwork, rows_in, table_encoder
 from curalab.encoders.columns import Columns
 
 if TYPE_CHECKING:

@@ -1,18 +1,15 @@
-"""What the encoders that are trained here share: how a network begins, learns and is kept."""
+"""Small networks that learn here: where they run, how they begin, learn and are kept."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, IntArray
-from curalab.encoders.columns import Columns
+from curalab._check import AnyArray, IntArray, complain
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +18,21 @@ __all__: list[str] = []
 
 Weights = dict[str, AnyArray]
 
-_SMALL = 0.1
-_FAR = 4.0  # standard deviations
 _WARM_UP = 0.1  # share of the steps in which the rate rises
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device that a setting names; "auto" is CUDA where there is some, else the CPU."""
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch raises any of these
+        rule = "'auto' or a device that torch has here, such as 'cpu'"
+        raise ValueError(complain("device", rule, device)) from error
+    return torch.device(device)
 
 
 def generator_of(rng: np.random.Generator) -> torch.Generator:
@@ -58,19 +67,6 @@ def layers(*sizes: int) -> torch.nn.Sequential:
     for n_in, n_out in pairwise(sizes):
         parts += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
     return torch.nn.Sequential(*parts[:-1])
-
-
-def table_encoder(sizes: tuple[int, ...], seed: torch.Generator) -> torch.nn.Sequential:
-    """Return layers of which the last begins small.
-
-    Random directions of the usual size would outlast the training and blur the distances.
-    """
-    import torch
-
-    network: torch.nn.Sequential = begun(lambda: layers(*sizes), seed)
-    with torch.no_grad():
-        list(network.parameters())[-2].mul_(_SMALL)
-    return network
 
 
 def shuffled(n: int, size: int, rng: np.random.Generator) -> Iterator[IntArray]:
@@ -127,38 +123,3 @@ def loaded(build: Callable[[], torch.nn.Module], weights: Weights, device: torch
     tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
     network.load_state_dict(tensors, assign=True)
     return network.to(device).eval()
-
-
-# ---- tables --------------------------------------------------------------------------------------
-
-
-def rows_in(columns: Columns, data: pd.DataFrame) -> FloatArray:
-    """Return what a network sees of a table: no rare value is so far out that it decides alone."""
-    return columns.encode(data).clip(-_FAR, _FAR)
-
-
-@dataclass(frozen=True, eq=False)
-class TableNetwork:
-    """What an encoder of tables has learned: the columns, the network, the spread of its output."""
-
-    columns: Columns
-    sizes: tuple[int, ...]
-    weights: Weights
-    centre: FloatArray | None = None
-    scale: float = 1.0
-
-    def encode(self, data: pd.DataFrame, device: torch.device) -> FloatArray:
-        """Return vectors of mean 0 and mean variance 1 for rows of the table."""
-        import torch
-
-        x = rows_in(self.columns, data)
-        network = loaded(lambda: layers(*self.sizes), self.weights, device)
-        with torch.inference_mode():
-            made = network(torch.from_numpy(x).to(device)).cpu().numpy()
-        return np.asarray(made if self.centre is None else (made - self.centre) / self.scale)
-
-    def scaled(self, data: pd.DataFrame, device: torch.device) -> TableNetwork:
-        """Return it with the mean and the spread of its output over the rows of the fit."""
-        made = self.encode(data, device)
-        scale = float(np.sqrt(made.var(axis=0).mean()))
-        return replace(self, centre=made.mean(axis=0), scale=scale if scale > 1e-6 else 1.0)
