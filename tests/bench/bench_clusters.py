@@ -139,6 +139,37 @@ def bench_texts(quick):
     return frame.groupby(["set", "method"], sort=False).mean().reset_index().to_dict("records")
 
 
+def bench_hdbscan(quick):
+    """`hdbscan` on intents of 384 dimensions, neighbour search included, against its package.
+
+    "agreement" is the adjusted Rand index between the two.
+    """
+    import hdbscan
+    from sklearn.metrics import adjusted_rand_score
+
+    import curalab as cl
+
+    held = texts_of(quick)
+    if not held:
+        return [{"set": f"no benchmark data in {data()}"}]
+    emb = cl.embed(held["banking77"][0].reset_index(drop=True), encoder="minilm", random_state=0)
+    rows = []
+    for n in (1_500,) if quick else (3_100, 10_003):
+        points = np.asarray(emb)[:n]
+        began = time.perf_counter()
+        ours = cl.cluster(cl.Embedding(vectors=points), method="hdbscan").labels
+        seconds = time.perf_counter() - began
+        began = time.perf_counter()
+        package = hdbscan.HDBSCAN(min_cluster_size=15, core_dist_n_jobs=1)
+        theirs = package.fit_predict(points.astype(float))
+        peer = time.perf_counter() - began
+        agreement = adjusted_rand_score(ours, theirs)
+        rows.append(
+            {"rows": n, "seconds": seconds, "ratio": seconds / peer, "agreement": agreement}
+        )
+    return rows
+
+
 def texts_of(quick):
     """Return texts and their classes, by the name of the set."""
     found = {}

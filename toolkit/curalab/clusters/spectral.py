@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from curalab._check import check_integer
 from curalab.clusters._indices import strength
+from curalab.clusters._links import keep_links, propagated, read_links, split_by_links
 from curalab.neighbors import Neighbors
 from curalab.pool import FloatArray, IntArray, Pool
 
@@ -39,6 +41,11 @@ class Spectral:
         leap most; they are in ``details["numbers"]``.
     n_neighbors : int, default=10
         Neighbours in the graph.
+    must_link, cannot_link : sequence of sequences of ids, default=()
+        Each names two or more rows that belong to one cluster, or of which no two do. They are
+        kept, whatever follows: "a with b" and "b with c" put a with c. They also move other rows:
+        a link is handed on along the graph, after [3]_. With `n_clusters` None, a cluster that
+        still holds rows to be kept apart is split between them.
 
     Notes
     -----
@@ -50,12 +57,17 @@ class Spectral:
     ----------
     .. [1] Ng, Jordan, Weiss (2001), "On Spectral Clustering: Analysis and an Algorithm", NeurIPS.
     .. [2] Zelnik-Manor, Perona (2004), "Self-Tuning Spectral Clustering", NeurIPS.
+    .. [3] Lu, Ip (2010), "Constrained Spectral Clustering via Exhaustive and Efficient Constraint
+       Propagation", ECCV. (Only rows near linked ones get edges that the graph lacks; that all
+       links are kept at the end is ours, after COP-KMeans.)
     """
 
     cost: ClassVar[str] = "one neighbour pass and 40 eigenvectors of the graph"
 
     n_clusters: int | None = None
     n_neighbors: int = 10
+    must_link: Sequence[Sequence[Any]] = ()
+    cannot_link: Sequence[Sequence[Any]] = ()
 
     def __call__(
         self, pool: Pool, *, rng: np.random.Generator
@@ -66,17 +78,27 @@ class Spectral:
         n = len(pool)
         k = min(check_integer("n_neighbors", self.n_neighbors, low=1), n - 1)
         graph = similarity_graph(pool.embedding.neighbors(k))
+        links = read_links(pool.ids, self.must_link, self.cannot_link)
+        if len(links.rows):
+            graph, reach = propagated(graph, links)
         details: dict[str, Any] = {}
         if self.n_clusters is None:
-            values, vectors = _spectrum(graph, min(_MOST, int(np.sqrt(n)) + 2), rng)
+            least = links.fewest()
+            values, vectors = _spectrum(graph, max(min(_MOST, int(np.sqrt(n)) + 2), least), rng)
             number, details["numbers"] = _leap(values)
+            number = max(number, least)
         else:
             number = check_integer("n_clusters", self.n_clusters, low=1, high=n)
             _, vectors = _spectrum(graph, number, rng)
         rows = vectors[:, :number]
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         found = KMeans(number, n_init=5, random_state=int(rng.integers(2**31))).fit(rows)
-        return found.labels_, strength(found.transform(rows)), details
+        labels, distance = found.labels_, found.transform(rows)
+        if len(links.rows) and self.n_clusters is None:
+            labels = split_by_links(labels, distance, links, reach)
+        elif len(links.rows):
+            labels = keep_links(labels, distance, links)
+        return labels, strength(distance), details
 
 
 def similarity_graph(near: Neighbors) -> csr_matrix:
