@@ -43,18 +43,40 @@ def test_pca_by_hand():
 def test_pca_places_new_rows(three):
     view = reduce(three, method="pca")
     np.testing.assert_allclose(view.transform(three).vectors, view.vectors, atol=1e-4)
-    with pytest.raises(TypeError, match="The method 'tsne' cannot transform new rows"):
-        reduce(three, method="tsne").transform(three)
+    with pytest.raises(TypeError, match="The method 'umap' cannot transform new rows"):
+        reduce(three, method="umap").transform(three)
+
+
+def test_tsne_places_new_rows_among_their_likes(three):
+    known = np.r_[0:35, 40:75, 80:115]
+    left = np.setdiff1d(np.arange(120), known)
+    view = reduce(three.take(three.ids[known]), method="tsne", random_state=0)
+    placed = view.transform(three.take(three.ids[left]))
+    assert placed.ids.equals(three.ids[left])
+    gap = np.linalg.norm(placed.vectors[:, None] - view.vectors[None], axis=2)
+    assert (known[gap.argmin(axis=1)] // 40 == left // 40).all()
+
+
+def test_exaggeration_draws_groups_together(three):
+    """The spread within groups against that of their middles; three groups of 40."""
+
+    def tightness(exaggeration):
+        made = reduce(three, method=TSNE(perplexity=15, exaggeration=exaggeration), random_state=0)
+        groups = made.vectors.reshape(3, 40, 2)
+        return groups.std(axis=1).mean() / groups.mean(axis=1).std()
+
+    assert tightness(4) < 0.7 * tightness(1)
 
 
 def test_more_components_than_dimensions_are_zero():
     x = Embedding(vectors=np.random.default_rng(0).normal(size=(9, 1)), metric="euclidean")
     assert (reduce(x, method="pca").vectors[:, 1] == 0).all()
+    assert np.isfinite(reduce(x, method="tsne", random_state=0)).all()
 
 
 def test_copies_do_not_break_a_map():
     x = np.repeat(np.random.default_rng(0).normal(size=(4, 6)), 10, axis=0)
-    for method in ("pca", "tsne"):
+    for method in ("pca", "tsne"):  # fewer distinct rows than a perplexity has neighbours
         assert np.isfinite(reduce(Embedding(vectors=x), method=method, random_state=0)).all()
 
 
@@ -68,3 +90,13 @@ def test_bad_input(three):
         ValueError, match="'n_components' parameter must be an integer of 1 or more"
     ):
         reduce(three, n_components=0)
+    with pytest.raises(ValueError) as caught:
+        reduce(three, method=TSNE(perplexity=0.5))
+    assert str(caught.value) == (
+        "The 'perplexity' parameter must be a number from 1 to 1000. Got 0.5 instead."
+    )
+    with pytest.raises(ValueError) as caught:
+        reduce(three, method="tsne", n_components=4)
+    assert str(caught.value) == (
+        "The 'n_components' parameter must be from 1 to 3 for 'tsne'. Got 4 instead."
+    )
