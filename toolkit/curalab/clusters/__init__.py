@@ -18,6 +18,7 @@ from curalab.clusters._sweep import Sweep, sweep
 from curalab.clusters.agglomerative import Agglomerative
 from curalab.clusters.hdbscan import HDBSCAN
 from curalab.clusters.kmeans import KMeans
+from curalab.clusters.latent_shift import LatentShift
 from curalab.clusters.leiden import Leiden
 from curalab.clusters.spectral import Spectral
 from curalab.embedding import as_embedding
@@ -33,6 +34,7 @@ __all__ = [
     "Clustering",
     "Grown",
     "KMeans",
+    "LatentShift",
     "Leiden",
     "Spectral",
     "Sweep",
@@ -60,6 +62,7 @@ STAGE = Stage(
         "hdbscan": HDBSCAN,
         "kmeans": KMeans,
         "leiden": Leiden,
+        "latent_shift": LatentShift,
     },
     functions={
         "grow": grow,

@@ -2,7 +2,7 @@
 
 from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
 from curalab.pool._methods import describe, method_names, methods, resolve
-from curalab.pool._pool import Pool, as_pool
+from curalab.pool._pool import Pool, as_pool, group_codes
 from curalab.pool._run import Answer, run
 from curalab.pool._stage import Array, Stage, find_stage, stages
 
@@ -18,6 +18,7 @@ __all__ = [
     "as_pool",
     "describe",
     "find_stage",
+    "group_codes",
     "method_names",
     "methods",
     "resolve",

@@ -28,7 +28,7 @@ from curalab._check import (
 )
 from curalab.embedding import Embedding, as_embedding
 
-__all__ = ["Pool", "as_pool"]
+__all__ = ["Pool", "as_pool", "group_codes"]
 
 _ROWWISE = ("labels", "proba", "groups", "order")
 
@@ -195,3 +195,21 @@ def as_pool(embedding: Any, **parts: Any) -> Pool:
     if isinstance(embedding, Pool):
         return embedding.replace(**given) if given else embedding
     return Pool(embedding=embedding, **given)
+
+
+def group_codes(pool: Pool, *, hint: str = "") -> tuple[IntArray, AnyArray]:
+    """Return the group of each row as a number, and the groups; two or more, none missing."""
+    _, codes, names = check_labels(pool.groups, name="groups")
+    if (codes < 0).any():
+        without = pool.ids[codes < 0]
+        got = f"none in {len(without):,} rows (ids {first_few(without)})"
+        mend = "Drop these rows, or give them a group of their own."
+        raise ValueError(complain("groups", "present for every row", what=got, hint=mend))
+    if len(names) < 2:
+        got = f"one group, {names[0]!r}"
+        raise ValueError(complain("groups", "of at least two groups", what=got))
+    if 2 * len(names) > len(codes):
+        got = f"{len(names):,} groups for {len(codes):,} rows"
+        rule = "of two rows or more on average"
+        raise ValueError(complain("groups", rule, what=got, hint=hint))
+    return codes, names

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from curalab._check import check_integer, check_labels, check_real, complain, first_few
-from curalab.pool import AnyArray, FloatArray, IntArray, Pool
+from curalab._check import check_integer, check_real
+from curalab.pool import FloatArray, Pool, group_codes
 from curalab.shift._tell_apart import refuse_few_rows, tell_apart
 
 __all__ = ["GroupTest"]
@@ -54,7 +54,9 @@ class GroupTest:
     ) -> tuple[float, FloatArray, dict[str, Any]]:
         """Return the p-value, a score for each row, and the table of groups."""
         refuse_few_rows(len(pool))
-        codes, names = _codes(pool)
+        codes, names = group_codes(
+            pool, hint="For a time or a rank, use order=… and method='order'."
+        )
         return tell_apart(
             pool.embedding.points,
             codes,
@@ -63,21 +65,3 @@ class GroupTest:
             n_permutations=check_integer("n_permutations", self.n_permutations, low=1),
             rng=rng,
         )
-
-
-def _codes(pool: Pool) -> tuple[IntArray, AnyArray]:
-    _, codes, names = check_labels(pool.groups, name="groups")
-    if (codes < 0).any():
-        without = pool.ids[codes < 0]
-        got = f"none in {len(without):,} rows (ids {first_few(without)})"
-        hint = "Drop these rows, or give them a group of their own."
-        raise ValueError(complain("groups", "present for every row", what=got, hint=hint))
-    if len(names) < 2:
-        got = f"one group, {names[0]!r}"
-        raise ValueError(complain("groups", "of at least two groups", what=got))
-    if 2 * len(names) > len(codes):
-        got = f"{len(names):,} groups for {len(codes):,} rows"
-        hint = "For a time or a rank, use order=… and method='order'."
-        rule = "of two rows or more on average"
-        raise ValueError(complain("groups", rule, what=got, hint=hint))
-    return codes, names
