@@ -64,14 +64,17 @@ def test_items_may_be_a_table(two):
 
 def test_words_need_texts(two):
     with pytest.raises(TypeError) as caught:
-        explain(two, [0] * 8, items=pd.DataFrame({"x": np.arange(8)}, index=two.ids))
+        items = pd.DataFrame({"x": np.arange(8)}, index=two.ids)
+        explain(two, [0] * 8, items=items, method="words")
     assert str(caught.value) == (
         "The method 'words' needs texts. Got columns 'x' instead. "
         "Pass items=… with a column of texts, or choose method='medoids'."
     )
     bare = Embedding(vectors=two.vectors)
     with pytest.raises(ValueError, match="The method 'words' needs 'data', and the pool has none"):
-        explain(bare, [0] * 8)
+        explain(bare, [0] * 8, method="words")
+    with pytest.raises(TypeError, match="needs texts. Got names of files instead"):
+        explain(bare, [0] * 8, items=[f"photos/{n}.jpg" for n in range(8)], method="words")
 
 
 def test_a_function_explains_too(two):
@@ -111,3 +114,41 @@ def test_a_function_names_clusters_and_may_fail(two, tmp_path):
     why.save(tmp_path / "why")
     assert type(why).open(tmp_path / "why").name.tolist()[0] == why.name[0]
     assert "cluster_name" not in explain(two, [2] * 4 + [5] * 4).to_frame()
+
+
+@pytest.mark.parametrize(
+    ("data", "items", "method"),
+    [
+        (["red apple pie", "a fast car", "the old car"], None, "words"),
+        (["a.jpg", "b.jpg", "c.PNG"], None, "medoids"),
+        (pd.DataFrame({"size": [1, 2, 9], "kind": ["a", "a", "b"]}), None, "rules"),
+        (None, ["red apple pie", "a fast car", "the old car"], "words"),
+        (["a.jpg", "b.jpg", "c.jpg"], pd.DataFrame({"note": ["one two", "two", "six"]}), "medoids"),
+        (None, None, "medoids"),
+    ],
+)
+def test_what_was_embedded_decides_how_it_is_explained(data, items, method):
+    emb = Embedding(vectors=[[1, 0.1], [0.1, 1], [0.2, 1]], data=data)
+    why = explain(emb, [0, 1, 1], items=items, random_state=0)
+    assert why.params["method"] == method
+
+
+def test_titles_of_clusters_and_items(two):
+    why = explain(two, [0] * 3 + [1] * 4 + [-1], random_state=0)
+    assert why.titles().tolist() == [", ".join(words[:3]) for words in why.words]
+    by_item = why.by_item()
+    assert by_item.index.equals(two.ids)
+    assert by_item[:7].tolist() == why.titles()[[0] * 3 + [1] * 4].tolist()
+    assert by_item.isna().tolist() == [False] * 7 + [True]
+    named = explain(two, [4] * 4 + [7] * 4, name=lambda words, items: "same", random_state=0)
+    assert named.titles().to_dict() == {4: "same (4)", 7: "same (7)"}
+    like = explain(two, [0] * 4 + [1] * 4, method="medoids")
+    assert like.titles()[0] == f"like {like.medoid[0]}"
+    silent = explain(two, [0] * 8, method=lambda pool, clustering, *, rng: [[]])
+    assert silent.titles().tolist() == ["cluster 0"]
+
+
+def test_an_explanation_on_disk(two, tmp_path):
+    why = explain(two, [0] * 3 + [1] * 4 + [-1], random_state=0)
+    why.save(tmp_path / "why")
+    assert why.open(tmp_path / "why").by_item().equals(why.by_item())

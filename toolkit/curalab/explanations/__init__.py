@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, IntArray, align
+from curalab._check import AnyArray, IntArray, align, check_choice
 from curalab.explanations._association import Association, association_test
 from curalab.explanations._centres import by_centrality
 from curalab.explanations._frequency import ConceptFrequency, concept_frequency
 from curalab.explanations._gaps import SubgroupGap, subgroup_gap
+from curalab.explanations._kinds import DEFAULTS, kind_of
 from curalab.explanations._naming import ClusterNames, ask_names, name_clusters, numbered
 from curalab.explanations._prototypes import Prototypes, shared_prototypes
 from curalab.explanations.medoids import Medoids
@@ -23,6 +24,7 @@ from curalab.pool import Array, Pool, Stage, as_pool, describe, run
 from curalab.results import StageResult
 
 __all__ = [
+    "DEFAULTS",
     "STAGE",
     "Association",
     "ClusterNames",
@@ -85,6 +87,8 @@ class Explanation(StageResult):
         Ids of the items farthest from it, farthest first.
     name : ndarray of shape (n_clusters,)
         What the function `name` of `explain` called it; None where it gave no name.
+    items : DataFrame
+        The explained clustering: column `cluster`, indexed by the ids of the items.
     """
 
     prefix: ClassVar[str] = "cluster"
@@ -94,6 +98,7 @@ class Explanation(StageResult):
     medoid: AnyArray
     border: list[list[Any]]
     name: AnyArray
+    items: pd.DataFrame
 
     def __repr__(self) -> str:
         return f"Explanation({len(self)} clusters, method={self.params.get('method')})"
@@ -107,13 +112,31 @@ class Explanation(StageResult):
         frame["cluster_border"] = [", ".join(map(str, row)) for row in self.border]
         return frame
 
+    def titles(self) -> pd.Series:
+        """Return one short title a cluster: its name, else what the method says first of it."""
+        made = str(self.params.get("method"))
+        n, like = (3, "") if made == "words" else (1, "like " if made == "medoids" else "")
+        said = [like + ", ".join(words[:n]) if words else "" for words in self.words]
+        named = [
+            name or text or f"cluster {id}"
+            for id, text, name in zip(self.ids, said, self.name, strict=True)
+        ]
+        titles = pd.Series(named, index=self.ids, name="cluster_title", dtype=object)
+        again = titles.duplicated(keep=False)  # two clusters must not become one
+        titles[again] += [f" ({id})" for id in self.ids[again]]
+        return titles
+
+    def by_item(self) -> pd.Series:
+        """Return the title of each item's cluster, missing for noise: ``MapPanel(…, color=…)``."""
+        return self.items["cluster"].map(self.titles()).rename("cluster_title")
+
 
 def explain(
     embedding: Any,
     clustering: Any,
     *,
     items: Any = None,
-    method: str | Callable[..., Any] = "words",
+    method: str | Callable[..., Any] | Mapping[str, Any] = DEFAULTS,
     name: Callable[[list[str], list[Any]], str] | None = None,
     random_state: int | None = None,
 ) -> Explanation:
@@ -127,9 +150,11 @@ def explain(
         Cluster of each row; -1 is noise, which is not explained.
     items : DataFrame, Series or list, default=None
         The items themselves. None takes what was embedded.
-    method : str or callable, default="words"
+    method : str or callable, default="words" for texts, "rules" for tables, else "medoids"
         A name in ``cl.methods("explanations")``, a method with settings, or a function
-        ``(pool, clustering, *, rng)`` that returns one list of texts for each cluster.
+        ``(pool, clustering, *, rng)`` that returns one list of texts for each cluster; or a
+        mapping that has one of these for each of "text", "columns" and "other". What was
+        embedded decides, or `items` where only vectors were given.
     name : callable, default=None
         Names a cluster, by a language model, say: ``name(words, examples) -> str`` gets what the
         method says of it and its five most central items. What it raises is kept in
@@ -153,6 +178,11 @@ def explain(
     pool = as_pool(embedding)
     if items is not None:
         pool = pool.replace(data=align("items", items, pool.ids))
+    if isinstance(method, Mapping):
+        embedded = pool.embedding.data
+        method = method[
+            check_choice("data", kind_of(pool.data if embedded is None else embedded), method)
+        ]
     found, labels = numbered(clustering, pool.ids)
     answer = run(STAGE, method, pool, labels, random_state=random_state)
     inward = by_centrality(pool.embedding.points, labels)
@@ -168,6 +198,9 @@ def explain(
         medoid=np.array([pool.ids[rows[0]] for rows in inward], dtype=object),
         border=[pool.ids[rows[::-1][:3]].tolist() for rows in inward],
         name=names,
+        items=pd.DataFrame(
+            {"cluster": np.where(labels < 0, -1, np.append(found, -1)[labels])}, pool.ids
+        ),
         params={**answer.params, **named},
         details=answer.details,
     )

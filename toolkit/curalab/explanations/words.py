@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_integer
+from curalab.explanations._kinds import texts_of
 from curalab.pool import IntArray, Pool
 
 __all__ = ["Words"]
@@ -69,24 +70,15 @@ class Words:
 
 
 def _texts(data: Any) -> list[str]:
-    """Return the texts of the items: the data itself, or its column of longest texts."""
+    texts = texts_of(data)
+    if texts is not None:
+        return texts
+    got = "names of files"
     if isinstance(data, pd.DataFrame):
-        texts = {name: column for name, column in data.items() if _is_text(column)}
-        if not texts:
-            raise TypeError(_no_texts(f"columns {', '.join(map(repr, data.columns))}"))
-        data = max(texts.values(), key=lambda column: column.str.len().mean())
-    column = pd.Series(list(data))
-    if not _is_text(column):
-        raise TypeError(_no_texts(f"items of type {type(column.iloc[0]).__name__}"))
-    return column.fillna("").tolist()
-
-
-def _is_text(column: pd.Series) -> bool:
-    return pd.api.types.infer_dtype(column, skipna=True) == "string"
-
-
-def _no_texts(got: str) -> str:
-    return (
+        got = f"columns {', '.join(map(repr, data.columns))}"
+    elif not isinstance(first := next(iter(data), None), str):
+        got = f"items of type {type(first).__name__}"
+    raise TypeError(
         f"The method 'words' needs texts. Got {got} instead. "
         "Pass items=… with a column of texts, or choose method='medoids'."
     )
