@@ -63,8 +63,8 @@ def test_items_may_be_a_table(two):
 
 
 def test_words_need_texts(two):
+    items = pd.DataFrame({"x": np.arange(8)}, index=two.ids)
     with pytest.raises(TypeError) as caught:
-        items = pd.DataFrame({"x": np.arange(8)}, index=two.ids)
         explain(two, [0] * 8, items=items, method="words")
     assert str(caught.value) == (
         "The method 'words' needs texts. Got columns 'x' instead. "

@@ -93,7 +93,7 @@ def highlighted(panel, *, engine="scatter"):
     """Points that the browser is told to highlight."""
     if engine == "scatter":
         return list(panel._points.widget.selection)
-    faint = np.asarray(panel._points._points.marker.color) >= panel._points._n_colors
+    faint = panel._points._level == 2
     return list(np.flatnonzero(~faint)) if panel.selected else []  # all bright is none, or all
 
 

@@ -29,6 +29,7 @@ GREY, PALE = "#8a8f98", "#b4b8bf"
 _SCALE = ("#4a4fb5", "#2a7fb8", "#1fa187", "#7ac142", "#f2b705")
 _BINS = 32
 _SIDE = 480  # pixels
+_FAINT = 0.25  # of a colour
 _OnSelect = Callable[[IntArray], None]
 _OnHover = Callable[[int | None], None]
 
@@ -40,7 +41,8 @@ _OnHover = Callable[[int | None], None]
 class Paint:
     """A column as colours: row i has `colors[codes[i]]`, whose meaning is `names[codes[i]]`.
 
-    Numbers are cut into bins from `low` to `high`, which are None for classes.
+    Numbers are cut into bins from `low` to `high`, which are None for classes. Rows that are
+    `faint` are drawn so; None draws none of them so.
     """
 
     codes: IntArray
@@ -48,11 +50,17 @@ class Paint:
     names: list[str]
     low: object = None
     high: object = None
+    faint: BoolArray | None = None
 
     @property
     def counts(self) -> IntArray:
         """Rows of each colour."""
         return np.bincount(self.codes, minlength=len(self.colors))
+
+    @property
+    def levels(self) -> IntArray:
+        """1 for a faint row, else 0."""
+        return np.zeros(len(self.codes), int) if self.faint is None else self.faint.astype(int)
 
 
 def paint(column: pd.Series[Any] | None, n: int) -> Paint:
@@ -137,9 +145,13 @@ def raster(xy: FloatArray, colored: Paint, *, side: int = _SIDE) -> bytes:
     fine = 2 * side  # drawn twice as large: its pixels are averaged into smooth edges
     reach = _size(len(xy))
     width = fine + 2 * reach
-    colors = np.array([[*_rgb(c), 255] for c in colored.colors], dtype=np.uint8)
-    each = colors.view(np.uint32)[colored.codes, 0]
-    x, y = np.round((_framed(xy).T * [[1], [-1]] + 1) / 2 * (fine - 1)).astype(np.intp) + reach
+    solid = [[*_rgb(c), 255] for c in colored.colors]
+    faint = [[*rgb, round(255 * _FAINT)] for *rgb, _ in solid]
+    colors = np.array([*solid, *faint], dtype=np.uint8).view(np.uint32)[:, 0]
+    last = np.argsort(-colored.levels, kind="stable")  # what is not faint lies on top
+    each = colors[colored.codes + len(solid) * colored.levels][last]
+    places = _framed(xy)[last].T
+    x, y = np.round((places * [[1], [-1]] + 1) / 2 * (fine - 1)).astype(np.intp) + reach
     pixels = np.full((width * width, 4), [*_rgb(GREY), 0], dtype=np.uint8).view(np.uint32)[:, 0]
     steps = range(-reach, reach + 1)
     for shift in (dy * width + dx for dx in steps for dy in steps if dx**2 + dy**2 <= reach**2):
@@ -197,11 +209,13 @@ class _ScatterView:
         self.widget.observe(self._selected, "selection")
 
     def recolor(self, colored: Paint) -> None:
-        rgba = [[*(band / 255 for band in _rgb(color)), 1.0] for color in colored.colors]
+        bands = [[band / 255 for band in _rgb(color)] for color in colored.colors]
+        rgba = [[*rgb, alpha] for alpha in (1.0, _FAINT) for rgb in bands]
         self.widget.color_scale, self.widget.color_domain = "categorical", {}
         self.widget.color = self.widget.color_selected = rgba
         self.widget.color_by = "valueA"
-        columns = [self._xy, colored.codes.astype(np.float32), np.zeros_like(self._xy[:, 0])]
+        shown = (colored.codes + len(bands) * colored.levels).astype(np.float32)
+        columns = [self._xy, shown, np.zeros_like(self._xy[:, 0])]
         self.widget.points = np.column_stack(columns)
 
     def use(self, tool: str) -> None:
@@ -244,7 +258,7 @@ class _PlotlyView:
         }
         self.widget = go.FigureWidget([trace], layout)
         self._points = self.widget.data[0]
-        self._faded = np.zeros(len(xy), dtype=np.uint8)
+        self._level = np.zeros(len(xy), dtype=np.uint8)
         self.recolor(colored)
         self._xy = np.column_stack([x, y])
         self._report = on_select
@@ -265,19 +279,22 @@ class _PlotlyView:
             self._report(np.flatnonzero(np.any(inside, axis=0)))
 
     def select(self, points: IntArray) -> None:
-        self._faded[:] = len(points) > 0
-        self._faded[points] = False
-        self._points.marker.color = self._codes + self._n_colors * self._faded
+        self._level[:] = 2 if len(points) else self._paint.levels
+        self._level[points] = self._paint.levels[points]
+        self._points.marker.color = self._colors()
+
+    def _colors(self) -> IntArray:
+        return self._paint.codes + len(self._paint.colors) * self._level
 
     def recolor(self, colored: Paint) -> None:
-        # Each colour twice, the second time faint, for what is not selected: the browser drops
-        # plotly's own `selectedpoints` whenever an outline goes, at once or a little later.
-        n = self._n_colors = len(colored.colors)
-        self._codes = colored.codes.astype(np.uint8)
-        rgba = [f"rgba{(*_rgb(c), alpha)}" for alpha in (1, 0.12) for c in colored.colors]
-        steps = [((i + j) / (2 * n), color) for i, color in enumerate(rgba) for j in (0, 1)]
+        # Each colour three times: the second for faint rows, the third for what is not selected:
+        # the browser drops plotly's own `selectedpoints` whenever an outline goes.
+        self._paint = colored
+        self._level = np.where(self._level == 2, 2, colored.levels).astype(np.uint8)
+        rgba = [f"rgba{(*_rgb(c), alpha)}" for alpha in (1, _FAINT, 0.12) for c in colored.colors]
+        steps = [((i + j) / len(rgba), color) for i, color in enumerate(rgba) for j in (0, 1)]
         self._points.marker.update(
-            color=self._codes + n * self._faded, colorscale=steps, cmin=-0.5, cmax=2 * n - 0.5
+            color=self._colors(), colorscale=steps, cmin=-0.5, cmax=len(rgba) - 0.5
         )
 
     def use(self, tool: str) -> None:

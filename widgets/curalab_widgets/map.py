@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
@@ -22,6 +23,7 @@ from curalab.embedding import Embedding
 from curalab.items import join
 from curalab.items._table import check_column, check_table
 from curalab.ledger import Ledger
+from curalab.maps import MapQuality
 from curalab_widgets._cards import Cards, data_uri, plain
 from curalab_widgets._panel import Panel
 from curalab_widgets._points import Paint, paint, point_view, raster
@@ -52,7 +54,8 @@ class MapPanel(Panel):
         Column that colours the points, or the values themselves. Numbers get a scale, other
         values and integers of up to 20 values one colour each; the rarest share grey.
     results : result or sequence of results, default=()
-        Their columns stand beside those of the items.
+        Their columns stand beside those of the items. A `MapQuality` makes the points faint that
+        the map misplaces, and says how far to trust it.
     ledger : Ledger, default=None
         Where decisions about the selection go.
     labels : str, default="label"
@@ -109,6 +112,7 @@ class MapPanel(Panel):
         self._point_of[self._row_of] = np.arange(len(self._row_of))
         self._view, self._xy = view, xy[self._row_of]
         self._cards = Cards(table)
+        self._trust = next((each.summary for each in results if isinstance(each, MapQuality)), "")
         self.color = color
         self._paint = self._painted()
         self._points = point_view(
@@ -134,10 +138,11 @@ class MapPanel(Panel):
             continuous_update=False,
         )
         query.observe(lambda change: self._try(lambda: self.find(change["new"])), "value")
+        trust = ipywidgets.HTML(self._trusted())
         self._card = ipywidgets.HTML("<i>Rest the mouse on a point to see its item.</i>")
         self._legend, self._gallery = ipywidgets.HTML(), ipywidgets.HTML()
         self._gallery.add_class("curalab-gallery")
-        side = ipywidgets.VBox([self._card, self._legend, self._gallery])
+        side = ipywidgets.VBox([trust, self._card, self._legend, self._gallery])
         side.add_class("curalab-side")
         self._keys["Escape"] = self.clear
         bar = [
@@ -231,7 +236,11 @@ class MapPanel(Panel):
 
     def _painted(self) -> Paint:
         column = None if self.color is None else self._items[self.color].iloc[self._row_of]
-        return paint(column, len(self._row_of))
+        painted = paint(column, len(self._row_of))
+        if not self._trust:
+            return painted
+        misplaced = self._items["map_misplaced"].iloc[self._row_of].fillna(False)
+        return replace(painted, faint=misplaced.to_numpy(dtype=bool))
 
     @traitlets.observe("selected")
     def _highlight(self, _: Any) -> None:
@@ -253,13 +262,16 @@ class MapPanel(Panel):
         more = f" {lost:,} have no place on the map." if lost else ""
         return f"{len(self.selected):,} of {len(self.ids):,} items selected.{more}"
 
+    def _trusted(self) -> str:
+        return f"<small>On this map {plain(self._trust, limit=400)} (faint).</small>" if self._trust else ""
+
     def _still(self) -> str:
         picture = data_uri(raster(self._xy, self._paint))
         rows = (self._rows() or list(range(len(self.ids))))[:6]
         told = {} if self.color is None else {str(self.color): self._colored(rows)}
         look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
         return (
-            f"<p>{plain(self._status())}</p><div style='{look}'>"
+            f"<p>{plain(self._status())} {self._trusted()}</p><div style='{look}'>"
             f"<img alt='Map of {len(self.ids):,} items' src='{picture}' width='420' height='420'>"
             f"<div style='flex:1 1 280px'>{_legend(self._paint, tag='span')}"
             f"{self._cards.table(rows, told)}</div></div>"
