@@ -108,7 +108,7 @@ def bench_texts(quick):
     from sklearn.metrics import normalized_mutual_info_score
 
     import curalab as cl
-    from curalab.clusters import Agglomerative, KMeans, Spectral
+    from curalab.clusters import Agglomerative, KMeans, Scan, Sinkhorn, Spectral
 
     rows = []
     for name, (texts, known) in texts_of(quick).items():
@@ -119,9 +119,13 @@ def bench_texts(quick):
             "agglomerative",
             "kmeans",
             "spectral",
+            "leiden",
+            "hdbscan",
             Agglomerative(n_clusters=number),
             KMeans(n_clusters=number),
             Spectral(n_clusters=number),
+            Scan(n_clusters=number),
+            Sinkhorn(n_clusters=number),
         ):
             for seed in range(2):
                 began = time.perf_counter()

@@ -136,3 +136,38 @@ def bench_tour(quick):
                 {"rows": n, "order": name, **made, "seconds": seconds if name == "tour" else None}
             )
     return rows
+
+
+def bench_out_of_scope(quick):
+    """Intents and 600 questions that belong to none: are these apart by oddness, and on the map?
+
+    "auroc" is of the default `find_outliers`; "gathered" the share of the 15 nearest rows on the
+    map that are out of scope too, in the mean over those that are, and "by chance" the same of
+    rows anywhere.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    import curalab as cl
+    from curalab.maps import map_quality
+
+    path = FOLDER / "clinc_shared" / "clinc.parquet"
+    if not path.is_file():
+        return [{"map": f"no benchmark data in {FOLDER}"}]
+    held = pd.read_parquet(path).reset_index(drop=True)[:: 6 if quick else 1]
+    strange = held["label"].eq("oos").to_numpy()
+    emb = cl.embed(held["text"], encoder="minilm", random_state=0)
+    odd = cl.find_outliers(emb, random_state=0)
+    rows = []
+    for method in ("tsne", "umap", "pca"):
+        view = cl.reduce(emb, method=method, random_state=0)
+        around = strange[view.neighbors(15).indices]
+        rows.append({
+            "map": method,
+            "auroc": roc_auc_score(strange, odd.oddness),
+            "marked": int(odd.is_outlier.sum()),
+            "precision": strange[odd.is_outlier].mean(),
+            "gathered": around[strange].mean(),
+            "by chance": strange.mean(),
+            "trust in them": map_quality(view, emb).trustworthiness[strange].mean(),
+        })  # fmt: skip
+    return rows

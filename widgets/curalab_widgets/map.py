@@ -263,7 +263,11 @@ class MapPanel(Panel):
         return f"{len(self.selected):,} of {len(self.ids):,} items selected.{more}"
 
     def _trusted(self) -> str:
-        return f"<small>On this map {plain(self._trust, limit=400)} (faint).</small>" if self._trust else ""
+        return (
+            f"<small>On this map {plain(self._trust, limit=400)} (faint).</small>"
+            if self._trust
+            else ""
+        )
 
     def _still(self) -> str:
         picture = data_uri(raster(self._xy, self._paint))

@@ -9,17 +9,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-import curalab as cl
-from curalab_widgets._cards import Cards, data_uri
-from curalab_widgets._points import paint, raster
+from curalab_widgets._cards import Cards
+from curalab_widgets._look import look
 
 __all__ = ["audit_page", "notebook_page", "run_notebook"]
 
 _SHOWN = 12
-_NEAT_MAP = 4_000  # rows up to which the page can wait for a t-SNE map
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -31,6 +28,7 @@ td p { margin: 0; } td img { max-width: none !important; }
 .failed { color: #c00; } .legend span { margin-right: 1rem; white-space: nowrap; }
 .legend i { display: inline-block; width: .8em; height: .8em; border-radius: 50%;
   margin-right: .35em; }
+.maps { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; max-width: 460px; }
 code { background: #8882; padding: .1em .3em; border-radius: .25em; }
 """
 
@@ -67,7 +65,7 @@ def audit_page(
         ),
         f"<p>{escape(note)}</p>" if note else "",
         _overview(report),
-        _map(report, items, embedding, label),
+        look(report, items, embedding, label, cards),
         *(_problem(row, report, cards, items, label) for row in report.problems.itertuples()),
         _how(report, embedding),
     ]
@@ -88,26 +86,6 @@ def _overview(report: Any) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in ("problem", "items", "share", "evidence", "do"))
     return f"<table><tr>{head}</tr>{rows}</table>"
-
-
-def _map(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> str:
-    if len(items) < 3:
-        return ""
-    method = "tsne" if len(items) <= _NEAT_MAP else "pca"
-    view = cl.reduce(embedding, method=method, random_state=report.params["random_state"])
-    colored = paint(items[label] if label else None, len(items))
-    legend = "".join(
-        f"<span><i style='background:{colored.colors[i]}'></i>{escape(name)} "
-        f"<small>{count:,}</small></span>"
-        for i, (name, count) in enumerate(zip(colored.names, colored.counts, strict=True))
-        if count and name
-    )
-    picture = data_uri(raster(np.asarray(view.vectors), colored))
-    return (
-        f"<h2>Map</h2><p><small>{method} of the vectors; near points are alike. Distances between "
-        f"groups mean little.</small></p><img alt='Map of the items' src='{picture}' width='560'>"
-        f"<p class='legend'>{legend}</p>"
-    )
 
 
 def _problem(row: Any, report: Any, cards: Cards, items: pd.DataFrame, label: str | None) -> str:

@@ -20,6 +20,8 @@ from curalab.clusters.hdbscan import HDBSCAN
 from curalab.clusters.kmeans import KMeans
 from curalab.clusters.latent_shift import LatentShift
 from curalab.clusters.leiden import Leiden
+from curalab.clusters.scan import Scan
+from curalab.clusters.sinkhorn import Sinkhorn
 from curalab.clusters.spectral import Spectral
 from curalab.embedding import as_embedding
 from curalab.pool import Array, Pool, Stage, as_pool, run
@@ -36,6 +38,8 @@ __all__ = [
     "KMeans",
     "LatentShift",
     "Leiden",
+    "Scan",
+    "Sinkhorn",
     "Spectral",
     "Sweep",
     "cluster",
@@ -62,6 +66,8 @@ STAGE = Stage(
         "hdbscan": HDBSCAN,
         "kmeans": KMeans,
         "leiden": Leiden,
+        "scan": Scan,
+        "sinkhorn": Sinkhorn,
         "latent_shift": LatentShift,
     },
     functions={
