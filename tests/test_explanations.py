@@ -143,7 +143,7 @@ def test_titles_of_clusters_and_items(two):
     named = explain(two, [4] * 4 + [7] * 4, name=lambda words, items: "same", random_state=0)
     assert named.titles().to_dict() == {4: "same (4)", 7: "same (7)"}
     like = explain(two, [0] * 4 + [1] * 4, method="medoids")
-    assert like.titles()[0] == f"like {like.medoid[0]}"
+    assert like.titles()[0] == f"{like.medoid[0]} and similar"
     silent = explain(two, [0] * 8, method=lambda pool, clustering, *, rng: [[]])
     assert silent.titles().tolist() == ["cluster 0"]
 

@@ -4,7 +4,11 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 import curalab as cl
+from curalab_widgets import MapPanel
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +26,24 @@ def test_the_ten_lines_run_as_printed(tmp_path, monkeypatch, capsys):
     names["ledger"].close()
     assert len(names["clean"]) == len(names["items"]) - 1
     assert "label_suggested" in capsys.readouterr().out
+
+
+def test_four_lines_from_a_folder_of_images_to_a_named_map(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURALAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    for row in cl.samples.digits().head(120).itertuples():
+        path = tmp_path / "photos" / str(row.label) / f"{row.Index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.uint8(row.image * (255 / row.image.max()))).save(path)
+    every = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    code = next(found for found in every if "photos" in found)
+    lines = code.strip().splitlines()
+    assert len(lines) == 4
+    quick = code.replace("reduce(emb)", "reduce(emb, method='pca')")  # UMAP compiles for long
+    names = {"cl": cl, "MapPanel": MapPanel}
+    exec(quick.replace("MapPanel(", "panel = MapPanel("), names)
+    assert names["panel"].color == "cluster_title"
+    assert names["why"].titles().str.endswith(".png and similar").all()
 
 
 def test_every_name_in_the_readme_exists():

@@ -114,9 +114,9 @@ class Explanation(StageResult):
 
     def titles(self) -> pd.Series:
         """Return one short title a cluster: its name, else what the method says first of it."""
-        made = str(self.params.get("method"))
-        n, like = (3, "") if made == "words" else (1, "like " if made == "medoids" else "")
-        said = [like + ", ".join(words[:n]) if words else "" for words in self.words]
+        n = 3 if self.params.get("method") == "words" else 1
+        more = " and similar" if self.params.get("method") == "medoids" else ""
+        said = [", ".join(words[:n]) + more if words else "" for words in self.words]
         named = [
             name or text or f"cluster {id}"
             for id, text, name in zip(self.ids, said, self.name, strict=True)
