@@ -91,12 +91,7 @@ def test_a_rate_is_changed_and_the_sound_is_not():
     ],
 )
 def test_what_is_no_sound_has_a_reason(item, reason):
-    with pytest.raises(ValueError) as error:
-        Sounds([item], pd.Index(["x"])).refuse()
-    assert str(error.value) == (
-        "The 'data' parameter must be sounds that can be read. Got 1 of 1 rows that cannot be "
-        f"read ('x': {reason}) instead. Drop these rows; check_items(items) lists all of them."
-    )
+    assert Sounds([item], pd.Index(["x"])).unreadable() == {0: reason}
 
 
 # ---- many sounds ---------------------------------------------------------------------------------
@@ -120,8 +115,8 @@ def test_unreadable_sounds_are_reported_all_together(tmp_path):
     assert str(error.value) == (
         "The 'data' parameter must be sounds that can be read. Got 5 of 6 rows that cannot be "
         "read ('none': no samples; 'cut': the file is cut off; 'head': the file is cut off; "
-        "'song': not a wav file; 'empty': an empty file) instead. Drop these rows; "
-        "check_items(items) lists all of them."
+        "'song': not a wav file; 'empty': an empty file) instead. Drop these rows, or pass "
+        "unreadable='skip'; check_items(items) lists all of them."
     )
     assert len(embed(data[:1], encoder="log_mel")) == 1
 

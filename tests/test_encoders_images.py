@@ -128,12 +128,7 @@ def test_an_image_its_owner_has_not_loaded_stays_so():
     ],
 )
 def test_what_is_no_image_has_a_reason(item, reason):
-    with pytest.raises(ValueError) as error:
-        Images([item], pd.Index(["x"])).refuse()
-    assert str(error.value) == (
-        "The 'data' parameter must be images that can be read. Got 1 of 1 rows that cannot be "
-        f"read ('x': {reason}) instead. Drop these rows; check_items(items) lists all of them."
-    )
+    assert Images([item], pd.Index(["x"])).unreadable() == {0: reason}
 
 
 # ---- many images ---------------------------------------------------------------------------------
@@ -163,8 +158,8 @@ def test_unreadable_images_are_reported_all_together(tmp_path):
             assert str(error.value) == (
                 "The 'data' parameter must be images that can be read. Got 6 of 8 rows that "
                 f"cannot be read ({reason}; 'i2': not an image; 'i3': no such file; 'i4': not an "
-                "image; 'i6': not an image and 1 more) instead. Drop these rows; "
-                "check_items(items) lists all of them."
+                "image; 'i6': not an image and 1 more) instead. Drop these rows, or pass "
+                "unreadable='skip'; check_items(items) lists all of them."
             )
 
 

@@ -346,7 +346,8 @@ def test_broken_images_are_named_together(folders, tmp_path, monkeypatch, encode
         "The 'data' parameter must be images that can be read. Got 2 of 3 rows that cannot be "
         "read ('cut': image file is truncated; 'bomb': Image size (10000 "
         "pixels) exceeds limit of 8000 pixels, could be decompression bomb DOS attack.) instead. "
-        "Drop these rows; check_items(items) lists all of them."
+        "Drop these rows, or pass "
+        "unreadable='skip'; check_items(items) lists all of them."
     )
 
 
@@ -375,7 +376,8 @@ def test_broken_images_are_named_together(folders, tmp_path, monkeypatch, encode
             [IMAGES[0], "a car"],
             ValueError,
             "images that can be read. Got 1 of 2 rows that cannot be read (1: no such file) "
-            "instead. Drop these rows; check_items(items) lists all of them.",
+            "instead. Drop these rows, or pass unreadable='skip'; check_items(items) lists all of "
+            "them.",
         ),
     ],
 )

@@ -28,7 +28,7 @@ from curalab._check import (
 from curalab.neighbors import Neighbors, nearest
 from curalab.results import StageResult
 
-__all__ = ["Embedding", "as_embedding"]
+__all__ = ["Embedding", "as_embedding", "take_rows"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -191,7 +191,7 @@ class Embedding(StageResult):
             vectors=np.asarray(self.vectors[rows]),
             metric=self.metric,
             params=self.params,
-            data=_take(self.data, rows),
+            data=take_rows(self.data, rows),
             encoder=self.encoder,
         )
 
@@ -214,7 +214,8 @@ def _few(n: int) -> str:
     return f"There are {n:,} rows, and a row is not its own neighbour."
 
 
-def _take(data: Any, rows: IntArray) -> Any:
+def take_rows(data: Any, rows: IntArray) -> Any:
+    """Return some rows of what was embedded, in the form it has."""
     if data is None:
         return None
     if hasattr(data, "iloc"):

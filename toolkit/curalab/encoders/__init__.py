@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from curalab._check import check_seed
-from curalab.embedding import Embedding
+from curalab._check import check_choice, check_seed
+from curalab.embedding import Embedding, take_rows
 from curalab.encoders import health
 from curalab.encoders._cache import CacheInfo, cache_info, clear_cache, keep
 from curalab.encoders._compare import compare_encoders
 from curalab.encoders._contract import find_encoder, takes_of
-from curalab.encoders._opened import UnreadableError
 from curalab.encoders._rows import ids_of, kind_of_data, rows_for
-from curalab.encoders._run import Job, run
+from curalab.encoders._run import Job, named, run, unreadable_text
 from curalab.encoders.clap import CLAP
 from curalab.encoders.clip import CLIP
 from curalab.encoders.columns import Columns
@@ -54,6 +55,8 @@ __all__ = [
     "embed",
     "health",
 ]
+
+_log = logging.getLogger(__name__)
 
 STAGE = Stage(
     name="encoders",
@@ -95,6 +98,7 @@ def embed(
     *,
     encoder: Any = None,
     cache: bool = True,
+    unreadable: str = "raise",
     random_state: int | None = None,
 ) -> Embedding:
     """Turn texts, images, sounds or rows of a table into vectors.
@@ -113,6 +117,11 @@ def embed(
     cache : bool, default=True
         Keep the vectors on disk and take them from there when the same data meet the same
         encoder. False reads and writes nothing. See `cache_info`.
+    unreadable : {"raise", "skip"}, default="raise"
+        What to do with images and sounds that cannot be read: one error that names them all, or
+        leave them out, with a warning and a table in ``details["unreadable"]``. Where that shows
+        on the way only, the others are embedded and kept first: the call without these rows, or
+        with "skip", finds them.
     random_state : int, default=None
         Seed for encoders that learn. None draws one and records it, or takes what is cached for
         any seed.
@@ -136,7 +145,8 @@ def embed(
     -----
     Data are encoded in batches of the encoder's `batch_size`; images and sounds are opened batch
     by batch. A function is recognised in the cache by its code and by all that it refers to.
-    Where that cannot be hashed, a log line says so and nothing is cached.
+    Where that cannot be hashed, a log line says so and nothing is cached. What is cached is
+    written every ten seconds: after a crash the same call goes on where it was.
 
     Examples
     --------
@@ -153,22 +163,32 @@ def embed(
     takes = takes_of(name, made, kind_of_data(data))
     rows = rows_for(takes, data, ids, name=name)
     job = Job(name, made, takes, rows, ids)
+    skip = check_choice("unreadable", unreadable, ("raise", "skip")) == "skip"
     seed = None if random_state is None else check_seed(random_state)
-    try:
-        done = run(job, seed=seed, cache=cache)
-    except UnreadableError:
-        rows.refuse()  # names all of them
-        raise
+    done = run(job, seed=seed, cache=cache, skip=skip)
+    if done.key:
+        keep(done.key, done.entry)
+    if done.failed and not skip:
+        raise ValueError(unreadable_text(job, done.failed))
+    details = {}
+    if done.failed:
+        _log.warning("Left out %s.", named(job, done.failed))
+        data, ids = _without(data, ids, list(done.failed))
+        told = {"id": job.ids[list(done.failed)], "reason": list(done.failed.values())}
+        details["unreadable"] = pd.DataFrame(told)
     made = done.encoder
     metric = "euclidean" if takes == "columns" or isinstance(data, pd.DataFrame) else "cosine"
-    embedding = Embedding(
+    return Embedding(
         ids=ids,
         vectors=done.entry.vectors,
         metric=getattr(made, "metric", metric),
         params=done.params,
+        details=details,
         data=data,
         encoder=made,
     )
-    if done.key:
-        keep(done.key, done.entry)
-    return embedding
+
+
+def _without(data: Any, ids: pd.Index, rows: list[int]) -> tuple[Any, pd.Index]:
+    kept = np.setdiff1d(np.arange(len(ids)), rows)
+    return take_rows(data, kept), ids[kept]

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{32}")
 _VECTORS, _STATE, _META = "vectors.npy", "learned.pickle", "entry.json"
 _UNFINISHED = ".unfinished-"
+_PART = ".part"
 _told: set[Path] = set()
 
 
@@ -121,6 +122,17 @@ def find(key: str, seed: int | None, n: int) -> Entry | None:
     return None
 
 
+def place_of(key: str, seed: int | None, *, unfinished: bool = False) -> Path:
+    """Return the folder of an entry, or of what is there of it before it is one."""
+    return _folder() / key / (_seed_name(seed) + (_PART if unfinished else ""))
+
+
+def unfinished(key: str, seed: int | None) -> Path | None:
+    """Return the folder of a run that was cut off; without a seed, of any seed."""
+    pattern = "*" if seed is None else _seed_name(seed)
+    return next(iter(sorted((_folder() / key).glob(pattern + _PART))), None)
+
+
 def _seed_name(seed: int | None) -> str:
     return "no-seed" if seed is None else str(seed)
 
@@ -149,7 +161,7 @@ def keep(key: str, entry: Entry) -> None:
         (folder / key).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as made:
             _write(Path(made) / "new", entry, state)
-            place = folder / key / _seed_name(entry.seed)
+            place = place_of(key, entry.seed)
             if place.exists():
                 os.replace(place, Path(made) / "old")
             os.replace(Path(made) / "new", place)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 import pandas as pd
 
-from curalab._check import complain
+from curalab._check import IntArray
 
 __all__: list[str] = []
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class UnreadableError(Exception):
-    """Some item cannot be read; `Opened.refuse` says which ones."""
+    """Some item cannot be read; `Opened.unreadable` says which ones."""
 
 
 class Opened(Sequence[T], ABC):
@@ -60,22 +60,22 @@ class Opened(Sequence[T], ABC):
     def content(self, at: int) -> bytes:
         """Return what tells an item from others."""
 
-    def refuse(self) -> None:
-        """Open every item, then raise one error about all that cannot be read."""
+    def only(self, rows: IntArray) -> Self:
+        """Return some of the items."""
+        return type(self)([self._items[i] for i in rows], self._ids[rows])
+
+    def unreadable(self, rows: Iterable[int] | None = None) -> dict[int, str]:
+        """Open items, all of them where `rows` is None; return why those that fail do."""
         from tqdm.auto import tqdm
 
-        told = []
-        for i in tqdm(range(len(self)), desc=f"check {self.noun}", delay=2, disable=None):
+        rows = range(len(self)) if rows is None else rows
+        told = {}
+        for i in tqdm(rows, desc=f"check {self.noun}", delay=2, disable=None):
             try:
                 self.open(self._items[i])
             except Exception as error:
-                told.append(f"{self._ids[i]!r}: {_reason(error)}")
-        if not told:  # it could be read this time
-            return
-        listed = "; ".join(told[:5]) + (f" and {len(told) - 5:,} more" if len(told) > 5 else "")
-        got = f"{len(told):,} of {len(self):,} rows that cannot be read ({listed})"
-        hint = "Drop these rows; check_items(items) lists all of them."
-        raise ValueError(complain("data", f"{self.noun} that can be read", what=got, hint=hint))
+                told[int(i)] = _reason(error)
+        return told
 
 
 def _reason(error: Exception) -> str:
