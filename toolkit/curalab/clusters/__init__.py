@@ -13,6 +13,7 @@ from curalab._check import FloatArray, IntArray, check_choice, complain
 from curalab.clusters._defaults import DEFAULTS
 from curalab.clusters._estimate import estimate_n_clusters
 from curalab.clusters._grow import Grown, grow
+from curalab.clusters._levels import ClusterTree, cluster_tree
 from curalab.clusters._stability import ClusterStability, stability
 from curalab.clusters._sweep import Sweep, sweep
 from curalab.clusters.agglomerative import Agglomerative
@@ -33,6 +34,7 @@ __all__ = [
     "STAGE",
     "Agglomerative",
     "ClusterStability",
+    "ClusterTree",
     "Clustering",
     "Grown",
     "KMeans",
@@ -43,6 +45,7 @@ __all__ = [
     "Spectral",
     "Sweep",
     "cluster",
+    "cluster_tree",
     "estimate_n_clusters",
     "grow",
     "stability",
@@ -74,6 +77,7 @@ STAGE = Stage(
         "grow": grow,
         "sweep": sweep,
         "stability": stability,
+        "cluster_tree": cluster_tree,
         "estimate_n_clusters": estimate_n_clusters,
     },
     start_here="agglomerative",

@@ -15,12 +15,12 @@ from curalab.explanations._centres import by_centrality
 from curalab.explanations._frequency import ConceptFrequency, concept_frequency
 from curalab.explanations._gaps import SubgroupGap, subgroup_gap
 from curalab.explanations._kinds import DEFAULTS, kind_of
-from curalab.explanations._naming import ClusterNames, ask_names, name_clusters, numbered
+from curalab.explanations._naming import ClusterNames, ask_names, name_clusters
 from curalab.explanations._prototypes import Prototypes, shared_prototypes
 from curalab.explanations.medoids import Medoids
 from curalab.explanations.rules import Rules
 from curalab.explanations.words import Words
-from curalab.pool import Array, Pool, Stage, as_pool, describe, run
+from curalab.pool import Array, Pool, Stage, as_pool, cluster_codes, describe, run
 from curalab.results import StageResult
 
 __all__ = [
@@ -183,7 +183,7 @@ def explain(
         method = method[
             check_choice("data", kind_of(pool.data if embedded is None else embedded), method)
         ]
-    found, labels = numbered(clustering, pool.ids)
+    found, labels = cluster_codes(clustering, pool.ids)
     answer = run(STAGE, method, pool, labels, random_state=random_state)
     inward = by_centrality(pool.embedding.points, labels)
     names, named = np.full(len(found), None, dtype=object), {}

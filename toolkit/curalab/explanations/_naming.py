@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, IntArray, align, complain, first_few
+from curalab._check import AnyArray, FloatArray, IntArray, complain, first_few
 from curalab.embedding import as_embedding, unit_rows
 from curalab.explanations._centres import by_centrality
-from curalab.pool import Pool, as_pool
+from curalab.pool import Pool, as_pool, cluster_codes
 from curalab.results import StageResult
 
-__all__ = ["ClusterNames", "ask_names", "name_clusters", "numbered"]
+__all__ = ["ClusterNames", "ask_names", "name_clusters"]
 
 _N_EXAMPLES = 5
 
@@ -102,7 +102,7 @@ def name_clusters(
     if texts.shape[1] != pool.embedding.shape[1]:
         rule = f"of {pool.embedding.shape[1]} dimensions, as the items are"
         raise ValueError(complain("name_embedding", rule, what=f"{texts.shape[1]} dimensions"))
-    found, labels = numbered(clustering, pool.ids)
+    found, labels = cluster_codes(clustering, pool.ids)
     if one_to_one and len(found) > len(chosen):
         hint = "Give more names, or pass one_to_one=False."
         rule = f"{len(found)} names or more, one for each cluster"
@@ -197,18 +197,6 @@ def _checked_names(names: Sequence[str], n: int) -> AnyArray:
     if len(twice):
         raise ValueError(complain("names", "distinct", what=f"{first_few(twice)} more than once"))
     return chosen
-
-
-def numbered(clustering: Any, ids: pd.Index) -> tuple[IntArray, IntArray]:
-    """Return the clusters there are, and the number of each row's among them (-1 is noise)."""
-    if isinstance(clustering, StageResult):
-        clustering = clustering.to_frame()["cluster"]
-    labels = np.asarray(align("clustering", clustering, ids))
-    if labels.dtype.kind not in "iu" or labels.ndim != 1 or (labels < -1).any():
-        rule = "a Clustering, or whole numbers from -1, one a row"
-        raise TypeError(complain("clustering", rule, what=f"dtype {labels.dtype}"))
-    found = np.unique(labels[labels >= 0])
-    return found, np.where(labels < 0, -1, np.searchsorted(found, labels))
 
 
 def _centres(points: FloatArray, labels: IntArray, n_clusters: int) -> FloatArray:

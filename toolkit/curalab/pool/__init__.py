@@ -2,7 +2,7 @@
 
 from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
 from curalab.pool._methods import describe, method_names, methods, resolve
-from curalab.pool._pool import Pool, as_pool, group_codes
+from curalab.pool._pool import Pool, as_pool, cluster_codes, group_codes
 from curalab.pool._run import Answer, run
 from curalab.pool._stage import Array, Stage, find_stage, stages
 
@@ -16,6 +16,7 @@ __all__ = [
     "Pool",
     "Stage",
     "as_pool",
+    "cluster_codes",
     "describe",
     "find_stage",
     "group_codes",

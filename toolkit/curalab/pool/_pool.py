@@ -27,8 +27,9 @@ from curalab._check import (
     rows_of,
 )
 from curalab.embedding import Embedding, as_embedding
+from curalab.results import StageResult
 
-__all__ = ["Pool", "as_pool", "group_codes"]
+__all__ = ["Pool", "as_pool", "cluster_codes", "group_codes"]
 
 _ROWWISE = ("labels", "proba", "groups", "order")
 
@@ -213,3 +214,15 @@ def group_codes(pool: Pool, *, hint: str = "") -> tuple[IntArray, AnyArray]:
         rule = "of two rows or more on average"
         raise ValueError(complain("groups", rule, what=got, hint=hint))
     return codes, names
+
+
+def cluster_codes(clustering: Any, ids: pd.Index) -> tuple[IntArray, IntArray]:
+    """Return the clusters there are, and the number of each row's among them (-1 is noise)."""
+    if isinstance(clustering, StageResult):
+        clustering = clustering.to_frame()["cluster"]
+    labels = np.asarray(align("clustering", clustering, ids))
+    if labels.dtype.kind not in "iu" or labels.ndim != 1 or (labels < -1).any():
+        rule = "a Clustering, or whole numbers from -1, one a row"
+        raise TypeError(complain("clustering", rule, what=f"dtype {labels.dtype}"))
+    found = np.unique(labels[labels >= 0])
+    return found, np.where(labels < 0, -1, np.searchsorted(found, labels))
