@@ -143,3 +143,12 @@ def test_bad_settings(settings, error, text):
     with pytest.raises(error) as caught:
         cluster(Embedding(vectors=np.eye(6)), method=Agglomerative(**settings))
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_two_or_three_rows(n, metric):
+    emb = Embedding(vectors=np.random.default_rng(0).normal(size=(n, 3)), metric=metric)
+    assert cluster(emb, method="agglomerative", random_state=0).n_clusters == 1
+    told = cluster(emb, method=Agglomerative(n_clusters=2), random_state=0)
+    assert told.n_clusters == 2

@@ -46,11 +46,12 @@ def choose_number(
     from sklearn.metrics import adjusted_rand_score
 
     judged = rng.permutation(len(points))[:_JUDGED]
+    numbers = numbers_to_try(min(len(points) // 2, _HALF))
     found = []
-    for _ in range(_SPLITS):
+    for _ in range(_SPLITS if numbers else 0):  # halves of one row have nothing to say
         order = rng.permutation(len(points))
         trees = [grow(smooth[np.sort(order[at::2][:_HALF])]) for at in (0, 1)]
-        for k in numbers_to_try(min(len(points) // 2, _HALF)):
+        for k in numbers:
             one, other = (tree.centres(k).assign(smooth[judged]) for tree in trees)
             apart = (silhouette(points[judged], one) + silhouette(points[judged], other)) / 2
             kept = (_strength(one, other) + _strength(other, one)) / 2
