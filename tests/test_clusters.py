@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
 from curalab import Embedding
@@ -58,6 +59,20 @@ def test_each_metric_has_its_default_and_a_mapping_may_name_others(five):
     assert str(caught.value) == (
         "The 'metric' parameter must be one of 'euclidean'. Got 'cosine' instead."
     )
+
+
+def test_rows_that_fill_many_dimensions_have_their_own_default():
+    """Digits as 64 numbers: the graph has no gaps, and its cut alone finds two clusters."""
+    digits = load_digits()
+    emb = Embedding(vectors=digits.data, metric="euclidean")
+    found = cluster(emb, random_state=0)
+    assert found.params["method"] == "agglomerative"
+    assert 8 <= found.n_clusters <= 12
+    assert adjusted_rand_score(digits.target, found.labels) > 0.6
+    flat = Embedding(vectors=np.pad(digits.data[:, 20:22], ((0, 0), (0, 9))), metric="euclidean")
+    assert cluster(flat, random_state=0).params["method"] == "spectral"
+    two = {"cosine": "kmeans", "euclidean": "kmeans"}
+    assert cluster(emb, method=two, random_state=0).params["method"] == "kmeans"
 
 
 def test_noise_is_minus_one():

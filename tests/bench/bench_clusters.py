@@ -62,10 +62,11 @@ def contenders(x, own):
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
 
-    from curalab.clusters import Agglomerative, Spectral
+    from curalab.clusters import DEFAULTS, Agglomerative, Spectral
     from curalab.clusters import KMeans as Ours
 
     spread = 1e-6 * x.var()
+    yield "the default", lambda: own(DEFAULTS), None
     yield "spectral", lambda: own("spectral"), lambda k: own(Spectral(n_clusters=k))
     yield "agglomerative", lambda: own("agglomerative"), lambda k: own(Agglomerative(n_clusters=k))
     yield "kmeans", lambda: own("kmeans"), lambda k: own(Ours(n_clusters=k))

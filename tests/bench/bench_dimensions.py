@@ -97,6 +97,7 @@ def contenders(latent):
         emb = cl.Embedding(vectors=latent, metric="euclidean")  # anew: neighbours are in the time
         return lambda: cl.cluster(emb, method=method, random_state=0).labels
 
+    yield "the default", own(clusters.DEFAULTS), None
     for method in (clusters.Spectral, clusters.Agglomerative, clusters.KMeans):
         yield method.__name__.lower(), own(method()), own(method(n_clusters=N_CLASSES))
     yield "hdbscan", own("hdbscan"), None

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import FloatArray, IntArray, check_choice, complain
-from curalab.clusters._defaults import DEFAULTS
+from curalab._check import FloatArray, IntArray, complain
+from curalab.clusters._defaults import DEFAULTS, suiting
 from curalab.clusters._estimate import estimate_n_clusters
 from curalab.clusters._grow import Grown, grow
 from curalab.clusters._levels import ClusterTree, cluster_tree
@@ -129,10 +129,11 @@ def cluster(
     ----------
     embedding : Embedding, Pool or array-like of shape (n_items, d)
         The rows.
-    method : str or callable, default="agglomerative" for cosine, "spectral" for euclidean
+    method : str or callable, default="agglomerative", "spectral" for flat euclidean rows
         A name in ``cl.methods("clusters")``, a method with settings, or a function
         ``(pool, *, rng)`` that returns labels (-1 is noise) and strength in [0, 1]; or a mapping
-        that has one of these for each metric.
+        that has one of these for "cosine", "euclidean" and, where that differs, "euclidean,
+        wide": rows that fill more than three dimensions locally.
     random_state : int, default=None
         Seed. None draws one and records it.
 
@@ -152,9 +153,7 @@ def cluster(
     pool = as_pool(embedding)
     if len(pool) < 2:
         raise ValueError(complain("embedding", "of at least 2 rows", what=f"{len(pool)} row"))
-    if isinstance(method, Mapping):
-        method = method[check_choice("metric", pool.embedding.metric, method)]
-    answer = run(STAGE, method, pool, random_state=random_state)
+    answer = run(STAGE, suiting(method, pool.embedding), pool, random_state=random_state)
     labels = answer.arrays["labels"]
     details = dict(answer.details)
     n_clusters = int(details.pop("n_clusters", len(np.unique(labels[labels >= 0]))))

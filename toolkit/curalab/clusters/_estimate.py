@@ -10,9 +10,10 @@ __all__ = ["estimate_n_clusters"]
 def estimate_n_clusters(embedding: Any, *, random_state: int | None = None) -> int:
     """Estimate the number of clusters.
 
-    Under "cosine" the number on which two halves of the data agree and whose clusters stand apart
-    (see `Agglomerative`), under "euclidean" the number after which the eigenvalues of the
-    neighbour graph's Laplacian leap (see `Spectral`). Real data often have several right answers;
+    It is the number on which two halves of the data agree and whose clusters stand apart (see
+    `Agglomerative`); for rows under "euclidean" that locally fill three dimensions or fewer, the
+    number after which the eigenvalues of the neighbour graph's Laplacian leap (see `Spectral`).
+    Real data often have several right answers;
     ``cluster(embedding).details["numbers"]`` shows how close the others were.
 
     Parameters

@@ -40,7 +40,7 @@ def stability(
     ----------
     embedding : Embedding, Pool or array-like of shape (n_items, d)
         The rows.
-    method : str, callable or mapping, default="agglomerative" for cosine, "spectral" for euclidean
+    method : str, callable or mapping, default="agglomerative", "spectral" for flat euclidean rows
         As for `cluster`.
     n_runs : int, default=5
         Clusterings made.
