@@ -106,7 +106,7 @@ def bench_texts(quick):
     from sklearn.metrics import normalized_mutual_info_score
 
     import curalab as cl
-    from curalab.clusters import Agglomerative, KMeans, Scan, Sinkhorn, Spectral
+    from curalab.clusters import Agglomerative, KMeans, RateReduction, Scan, Sinkhorn, Spectral
 
     rows = []
     for name, (texts, known) in texts_of(quick).items():
@@ -124,6 +124,7 @@ def bench_texts(quick):
             Spectral(n_clusters=number),
             Scan(n_clusters=number),
             Sinkhorn(n_clusters=number),
+            RateReduction(n_clusters=number),
         ):
             for seed in range(2):
                 began = time.perf_counter()

@@ -21,6 +21,7 @@ from curalab.clusters.hdbscan import HDBSCAN
 from curalab.clusters.kmeans import KMeans
 from curalab.clusters.latent_shift import LatentShift
 from curalab.clusters.leiden import Leiden
+from curalab.clusters.rate_reduction import RateReduction
 from curalab.clusters.scan import Scan
 from curalab.clusters.sinkhorn import Sinkhorn
 from curalab.clusters.spectral import Spectral
@@ -40,6 +41,7 @@ __all__ = [
     "KMeans",
     "LatentShift",
     "Leiden",
+    "RateReduction",
     "Scan",
     "Sinkhorn",
     "Spectral",
@@ -71,6 +73,7 @@ STAGE = Stage(
         "leiden": Leiden,
         "scan": Scan,
         "sinkhorn": Sinkhorn,
+        "rate_reduction": RateReduction,
         "latent_shift": LatentShift,
     },
     functions={
