@@ -141,7 +141,7 @@ def _codes(rows: FloatArray, labels: IntArray) -> FloatArray:
 
 
 def _weight(members: FloatArray) -> float:
-    return members.shape[1] / (max(len(members), 1) * _PRECISION)
+    return float(members.shape[1] / (max(len(members), 1) * _PRECISION))
 
 
 def _coding_length(rows: FloatArray, labels: IntArray) -> float:
@@ -153,7 +153,7 @@ def _coding_length(rows: FloatArray, labels: IntArray) -> float:
         gram = z @ z.T if len(z) < d else z.T @ z  # one determinant, of the smaller matrix
         rate = np.linalg.slogdet(np.eye(len(gram)) + _weight(z) * gram)[1]
         total += float((len(z) + d) / 2 * rate - len(z) * np.log(len(z) / n))
-    return total / n
+    return float(total / n)
 
 
 def _decide(rows: FloatArray, codes: FloatArray) -> tuple[IntArray, FloatArray]:
