@@ -103,6 +103,7 @@ def _audit(asked: argparse.Namespace) -> int:
         split=asked.split,
         random_state=asked.seed,
     )
+    print("Drawing the map and looking for groups …")
     page = out / "report.html"
     from curalab_widgets.report import audit_page
 
