@@ -6,6 +6,7 @@ import io
 import os
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,15 +63,16 @@ def bench_images(quick):
     for name, (images, labels, is_test) in _image_sets(quick).items():
         steps = 50 if quick else 2_000
         encoders = {
-            "hog and colour": None,
+            "hog and colours": partial(_hog_and_colours, by_cell=False),
+            "hog and colours by cell": partial(_hog_and_colours, by_cell=True),
             "patches": "patches",
             "contrastive, untrained": Contrastive(n_steps=0),
             "contrastive": Contrastive(n_steps=steps),
         }
         for encoder, made in encoders.items():
             began = time.perf_counter()
-            if made is None:
-                x = np.array([_hog_and_colour(image) for image in images])
+            if callable(made):
+                x = np.array([made(image) for image in images])
             elif is_test.any():
                 own = cl.embed(images[~is_test], encoder=made, cache=False, random_state=0)
                 x = np.asarray(cl.embed(images, encoder=own.encoder, cache=False))
@@ -95,15 +97,19 @@ def _image_sets(quick):
     return sets
 
 
-def _hog_and_colour(image):
-    """Return gradients by direction, and mean and spread of the colours, in sixteen cells."""
+def _hog_and_colours(image, *, by_cell):
+    """Return gradients by direction, and colours: a histogram of all, or by sixteen cells."""
     from PIL import Image
     from skimage.feature import hog
 
     small = np.asarray(Image.fromarray(image).resize((32, 32)))
     gradients = hog(small, pixels_per_cell=(8, 8), cells_per_block=(2, 2), channel_axis=2)
-    cells = small.reshape(4, 8, 4, 8, 3).swapaxes(1, 2).reshape(16, 64, 3)
-    colours = np.r_[cells.mean(axis=1).ravel(), cells.std(axis=1).ravel()] / 255
+    if by_cell:
+        cells = small.reshape(4, 8, 4, 8, 3).swapaxes(1, 2).reshape(16, 64, 3)
+        colours = np.r_[cells.mean(axis=1).ravel(), cells.std(axis=1).ravel()] / 255
+    else:
+        bands = small.reshape(-1, 3).T
+        colours = np.concatenate([np.histogram(b, 16, (0, 256))[0] for b in bands]) / 1_024
     return np.concatenate([gradients, colours])
 
 
