@@ -51,7 +51,7 @@ class TSNE:
        Dimensionality Reduction and Embedding", Journal of Statistical Software 109.
     """
 
-    cost: ClassVar[str] = "one neighbour pass and 750 steps: 10 s for 2,000 rows"
+    cost: ClassVar[str] = "one neighbour pass and 750 steps: 6 s for 3,000 rows, 35 s for 11,000"
 
     perplexity: float = 30.0
     exaggeration: float = 1.0
