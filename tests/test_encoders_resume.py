@@ -138,7 +138,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(folder, encoder, monkeypatc
     assert seen >= 15
     assert counted.fits == (encoder != Means())
     np.testing.assert_array_equal(emb.vectors, whole.vectors)
-    assert not list((folder / "cache").rglob("*.part"))
+    assert not list((folder / "cache").rglob("*.part-*"))
     assert cache_info().entries == 1
 
 
@@ -150,7 +150,7 @@ def test_a_broken_trace_of_a_run_is_forgotten(folder, monkeypatch, caplog, spoil
         patch.setattr(_progress.Progress, "remove", lambda self: None)
         emb = embed(data, encoder=Means())
     entry = next((folder / "cache").rglob("entry.json")).parent
-    place = next((folder / "cache").rglob("*.part"))
+    place = next((folder / "cache").rglob("*.part-*"))
     (entry / "entry.json").unlink()
     counted.rows = 0
     if spoil == "head.pickle":
@@ -195,3 +195,28 @@ def test_a_killed_process_leaves_what_it_made(folder):
     assert killed.returncode == -9
     told = subprocess.run([*call, "on"], capture_output=True, check=True, text=True)
     assert told.stdout.split() == ["40", "20"]
+
+
+def test_runs_at_the_same_time_do_not_write_into_one_trace(folder, monkeypatch):
+    """A second run takes over from a living first one; both are cut off; a third goes on."""
+    data = images(folder)
+    monkeypatch.setattr(_progress, "_EVERY", 0.0)
+    whole = embed(data, encoder=Means(), cache=False)
+    counted.rows = 0
+    known = _progress.Progress.add
+
+    def add(self, part, learned, seed):
+        known(self, part, learned, seed)
+        if counted.rows == 12:  # in the middle of the first run
+            counted.most = 20
+            with pytest.raises(MemoryError):
+                embed(data, encoder=Means())
+            counted.most = 28
+
+    monkeypatch.setattr(_progress.Progress, "add", add)
+    with pytest.raises(MemoryError):
+        embed(data, encoder=Means())
+    assert counted.rows == 28
+    counted.most = np.inf
+    np.testing.assert_array_equal(embed(data, encoder=Means()).vectors, whole.vectors)
+    assert counted.rows == 38  # the third begins after the twenty rows that the second had

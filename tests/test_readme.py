@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 from PIL import Image
 
 import curalab as cl
@@ -44,6 +46,34 @@ def test_four_lines_from_a_folder_of_images_to_a_named_map(tmp_path, monkeypatch
     exec(quick.replace("MapPanel(", "panel = MapPanel("), names)
     assert names["panel"].color == "cluster_title"
     assert names["why"].titles().str.endswith(".png and similar").all()
+
+
+@pytest.mark.parametrize("kind", ["texts", "table"])
+def test_the_same_four_lines_from_a_csv(kind, tmp_path, monkeypatch):
+    """With the two changes that the README names."""
+    monkeypatch.setenv("CURALAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    every = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    code = next(found for found in every if "photos" in found)
+    if kind == "texts":
+        shutil.copy(ROOT / "data" / "reviews.csv", "photos.csv")
+        code = code.replace('items["image"]', 'items["text"]').replace("patches", "minilm")
+    else:
+        rng = np.random.default_rng(0)
+        groups = {"wings": rng.normal(size=90) + np.repeat([0, 9], 45), "age": rng.random(90)}
+        pd.DataFrame(groups).to_csv("photos.csv", index=False)
+        code = code.replace('items["image"]', "items").replace("patches", "columns")
+    code = code.replace('"photos"', '"photos.csv"')
+    code = code.replace("reduce(emb)", "reduce(emb, method='pca')")  # UMAP compiles for long
+    names = {"cl": cl, "MapPanel": MapPanel}
+    exec(code.replace("MapPanel(", "panel = MapPanel("), names)
+    titles = names["why"].titles()
+    if kind == "texts":
+        assert titles.str.count(",").eq(2).all()
+    else:
+        assert sorted(title.split()[0] for title in titles) == ["wings", "wings"]
+        assert not titles.str.contains("covers").any()
+    assert names["panel"].color == "cluster_title"
 
 
 def test_every_name_in_the_readme_exists():

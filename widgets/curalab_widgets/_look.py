@@ -35,7 +35,7 @@ def look(report: Any, items: pd.DataFrame, embedding: Any, label: str | None, ca
     why = _explained(embedding, items, seed) if neat else None
     column = items[label] if label else why.by_item() if why else None
     classes = replace(paint(column, len(items)), faint=quality.misplaced)
-    where = replace(paint(_trouble(report, items.index), len(items)), faint=None)
+    where = paint(_trouble(report, items.index), len(items))
     of = f"by {label}" if label else "by group" if why else ""
     return (
         f"<h2>Map</h2><p><small>{method} of the vectors. Near points are alike; distances between "

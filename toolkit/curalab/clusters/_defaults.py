@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from curalab._check import check_choice
+from curalab._dimension import dimension_of
 from curalab.embedding import Embedding
 
 __all__ = ["DEFAULTS", "suiting"]
@@ -40,14 +39,7 @@ def suiting(method: Any, embedding: Embedding) -> Any:
 
 
 def _local_dimension(embedding: Embedding) -> float:
-    """Return the median local dimension, by the mean distance to neighbours against the largest.
-
-    In m dimensions that is m / (m + 1) of the largest.
-    """
     k = min(_NEAR, len(embedding) - 1)
     if k < _NEAR or embedding.shape[1] <= 3:  # too few rows to say, or flat as they are
         return 0.0
-    distance = embedding.neighbors(k).distance.astype(float)
-    mean, last = distance[:, :-1].mean(axis=1), distance[:, -1]
-    apart = last > mean
-    return float(np.median((mean / np.maximum(last - mean, 1e-300))[apart])) if apart.any() else 0.0
+    return dimension_of(embedding.neighbors(k).distance.astype(float))

@@ -145,12 +145,12 @@ def _reach(graph: csr_matrix, rows: IntArray) -> csr_matrix:
 
 
 def _largest_of_each_column(matrix: csr_matrix, k: int) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
     kept = matrix.tocoo()
     order = np.lexsort((-kept.data, kept.col))
     first = np.searchsorted(kept.col[order], kept.col[order])
     order = order[np.arange(len(order)) - first < k]
-    from scipy.sparse import csr_matrix
-
     return csr_matrix((kept.data[order], (kept.row[order], kept.col[order])), shape=matrix.shape)
 
 

@@ -64,7 +64,7 @@ def spanning_tree(
         first = first[np.searchsorted(part[first], np.arange(n_parts))]
         ends = first, end[first]
         added = csr_matrix((np.maximum(edge[first], _COPY), ends), shape=(n, n))
-        tree = minimum_spanning_tree(tree + added - tree.minimum(added))
+        tree = minimum_spanning_tree(tree.maximum(added))
         n_parts, part = connected_components(tree, directed=False)
     return tree
 

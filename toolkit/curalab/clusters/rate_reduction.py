@@ -36,7 +36,7 @@ class RateReduction:
     n_clusters : int, default=None
         None takes the number for which coding the rows, and saying which cluster each is in, takes
         least; the curve is in ``details["numbers"]``, in nats a row. On subspaces it was right;
-        on embeddings of texts it finds two.
+        on embeddings of texts it finds one or two.
     temperature : float, default=0.175
         From 0.02 to 10. Smaller: a row is related to fewer others.
 

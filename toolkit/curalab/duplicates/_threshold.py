@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from curalab._check import FloatArray
+from curalab._dimension import dimension_of
 
 __all__ = ["FIRST", "ordinary_threshold"]
 
@@ -80,7 +81,7 @@ def ordinary_threshold(
 def _cut(near: FloatArray) -> tuple[float, dict[str, Any], bool]:
     """Return the distance to cut at, its record, and whether more neighbours may move it."""
     near = np.where(near <= _ROUNDING * np.quantile(near[:, -1], 0.9), 0.0, near)
-    m, n_all = _dimension(near), len(near)
+    m, n_all = dimension_of(near), len(near)
     near = near[near[:, -1] > 0]  # rows with nothing but exact copies around them tell nothing
     cut, found, chance, is_short = 0.0, int((near[:, 0] == 0).sum()), 0.0, False
     farthest = _NEAR * float(np.median(near[:, -1])) if len(near) else 0.0
@@ -130,22 +131,3 @@ def _candidates(first: FloatArray) -> FloatArray:
     steps = np.concatenate([np.arange(min(32, len(seen))), steps])
     between = np.geomspace(seen[0], seen[-1], _STEPS // 2)
     return np.unique(np.concatenate([seen[steps], between]))
-
-
-def _dimension(near: FloatArray) -> float:
-    """Estimate m from the farther half of the first 20 neighbours; 0 where that cannot be done.
-
-    With m the dimension, ``j log(d[j+1] / d[j])`` is exponential of mean 1/m. The median over rows
-    passes by those whose neighbours are mostly copies.
-    """
-    last = min(20, near.shape[1])
-    first = last // 2
-    if first == 0:
-        return 0.0
-    part = near[near[:, first - 1] > 0][:, first - 1 : last]
-    if not len(part):
-        return 0.0
-    spacing = np.arange(first, last) * np.log(part[:, 1:] / part[:, :-1])
-    middle = float(np.median(spacing.sum(axis=1)))
-    # the median of a sum of j exponentials is about j - 1/3
-    return (last - first - 1 / 3) / middle if middle > 0 else 0.0

@@ -166,9 +166,9 @@ def embed(
     skip = check_choice("unreadable", unreadable, ("raise", "skip")) == "skip"
     seed = None if random_state is None else check_seed(random_state)
     done = run(job, seed=seed, cache=cache, skip=skip)
-    if done.key:
-        keep(done.key, done.entry)
     if done.failed and not skip:
+        if done.key:
+            keep(done.key, done.entry)
         raise ValueError(unreadable_text(job, done.failed))
     details = {}
     if done.failed:
@@ -178,7 +178,7 @@ def embed(
         details["unreadable"] = pd.DataFrame(told)
     made = done.encoder
     metric = "euclidean" if takes == "columns" or isinstance(data, pd.DataFrame) else "cosine"
-    return Embedding(
+    embedding = Embedding(
         ids=ids,
         vectors=done.entry.vectors,
         metric=getattr(made, "metric", metric),
@@ -187,6 +187,9 @@ def embed(
         data=data,
         encoder=made,
     )
+    if done.key:
+        keep(done.key, done.entry)
+    return embedding
 
 
 def _without(data: Any, ids: pd.Index, rows: list[int]) -> tuple[Any, pd.Index]:

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{32}")
 _VECTORS, _STATE, _META = "vectors.npy", "learned.pickle", "entry.json"
 _UNFINISHED = ".unfinished-"
-_PART = ".part"
+_PART = ".part-"
 _told: set[Path] = set()
 
 
@@ -122,15 +123,24 @@ def find(key: str, seed: int | None, n: int) -> Entry | None:
     return None
 
 
-def place_of(key: str, seed: int | None, *, unfinished: bool = False) -> Path:
-    """Return the folder of an entry, or of what is there of it before it is one."""
-    return _folder() / key / (_seed_name(seed) + (_PART if unfinished else ""))
+def unfinished(key: str, seed: int | None) -> Path:
+    """Return a new place for what a run has made so far, which no other run writes to."""
+    return _folder() / key / f"{_seed_name(seed)}{_PART}{secrets.token_hex(4)}"
 
 
-def unfinished(key: str, seed: int | None) -> Path | None:
-    """Return the folder of a run that was cut off; without a seed, of any seed."""
+def taken_over(key: str, seed: int | None) -> Path | None:
+    """Return what a run left that was cut off, under a name of our own; without a seed, any.
+
+    If that run is still alive it goes on, but no longer writes what it makes.
+    """
     pattern = "*" if seed is None else _seed_name(seed)
-    return next(iter(sorted((_folder() / key).glob(pattern + _PART))), None)
+    for left in sorted((_folder() / key).glob(f"{pattern}{_PART}*")):
+        own = left.with_name(left.name.partition(_PART)[0] + _PART + secrets.token_hex(4))
+        try:
+            return left.rename(own)
+        except OSError:  # another run was faster
+            continue
+    return None
 
 
 def _seed_name(seed: int | None) -> str:
@@ -161,7 +171,7 @@ def keep(key: str, entry: Entry) -> None:
         (folder / key).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as made:
             _write(Path(made) / "new", entry, state)
-            place = place_of(key, entry.seed)
+            place = folder / key / _seed_name(entry.seed)
             if place.exists():
                 os.replace(place, Path(made) / "old")
             os.replace(Path(made) / "new", place)

@@ -37,7 +37,7 @@ class Progress:
     def __init__(self, key: str | None, seed: int | None) -> None:
         self.seed, self.learned = seed, None
         self.rows: FloatArray = np.empty((0, 0), dtype=np.float32)
-        self._key, self._place = key, _cache.unfinished(key, seed) if key else None
+        self._key, self._place = key, _cache.taken_over(key, seed) if key else None
         self._new: list[FloatArray] = []
         self._written = time.monotonic()
         if self._place:
@@ -67,8 +67,8 @@ class Progress:
             return
         try:
             if self._place is None:
-                self._place = _cache.place_of(self._key, seed, unfinished=True)
-                self._place.mkdir(parents=True, exist_ok=True)
+                self._place = _cache.unfinished(self._key, seed)
+                self._place.mkdir(parents=True)
                 (self._place / _ROWS).write_bytes(b"")
                 head = {"d": self._new[0].shape[1], "seed": seed, "learned": learned}
                 (self._place / _HEAD).write_bytes(pickle.dumps(head))

@@ -66,7 +66,9 @@ def run(job: Job, *, seed: int | None, cache: bool, skip: bool) -> Done:
         failed = found.failed
     except UnreadableError:
         failed = job.rows.unreadable()
-        if failed and not skip:
+        if not failed:  # all could be read this time
+            raise
+        if not skip:
             raise ValueError(unreadable_text(job, failed)) from None
     rest = np.setdiff1d(np.arange(len(job.ids)), list(failed))
     if not len(rest):
@@ -203,8 +205,9 @@ def _readable(job: Job, encode: Any, at: IntArray, d: int, failed: dict[int, str
         part = np.full((len(at), d), np.nan, dtype=np.float32)
     else:
         made = encode(job.rows.only(good)[:])
-        part = np.full((len(at), np.shape(made)[-1]), np.nan, dtype=np.float32)
-        part[np.isin(at, good)] = _contract.checked(job.name, made, len(good), d, job.ids[good])
+        made = _contract.checked(job.name, made, len(good), d, job.ids[good])
+        part = np.full((len(at), made.shape[1]), np.nan, dtype=np.float32)
+        part[np.isin(at, good)] = made
     failed |= bad
     return part
 

@@ -116,7 +116,8 @@ class Explanation(StageResult):
         """Return one short title a cluster: its name, else what the method says first of it."""
         n = 3 if self.params.get("method") == "words" else 1
         more = " and similar" if self.params.get("method") == "medoids" else ""
-        said = [", ".join(words[:n]) + more if words else "" for words in self.words]
+        said = [", ".join(words[:n]).partition(" (covers ")[0] + more for words in self.words]
+        said = [text if words else "" for text, words in zip(said, self.words, strict=True)]
         named = [
             name or text or f"cluster {id}"
             for id, text, name in zip(self.ids, said, self.name, strict=True)
