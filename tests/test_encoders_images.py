@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from curalab.encoders import Patches, embed
-from curalab.encoders._images import Images, opened, pixels
+from curalab.encoders._images import Images, pixels
+from curalab.items._images import opened
 from curalab.samples import digits
 
 RNG = np.random.default_rng(0)

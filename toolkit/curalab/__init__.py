@@ -20,7 +20,13 @@ from curalab._versions import show_versions
 from curalab.audits import Audit, audit
 from curalab.clusters import Clustering, cluster, grow
 from curalab.documents import Card, card
-from curalab.duplicates import Duplicates, Leakage, find_duplicates, find_leakage
+from curalab.duplicates import (
+    Duplicates,
+    Leakage,
+    find_duplicates,
+    find_leakage,
+    score_pairs,
+)
 from curalab.effect import Effect, measure_effect
 from curalab.embedding import Embedding
 from curalab.encoders import cache_info, clear_cache, compare_encoders, embed
@@ -104,6 +110,7 @@ __all__ = [
     "pseudo_labels",
     "reduce",
     "samples",
+    "score_pairs",
     "select",
     "selectors",
     "shift",

@@ -12,8 +12,11 @@ import pandas as pd
 from curalab._check import BoolArray, FloatArray, IntArray, check_real
 from curalab.duplicates._leakage import Leakage, find_leakage
 from curalab.duplicates._pairs import distinct, group_rows
+from curalab.duplicates._scoring import score_pairs
 from curalab.duplicates._threshold import ordinary_threshold
 from curalab.duplicates.exact import Exact
+from curalab.duplicates.near_text import NearText
+from curalab.duplicates.perceptual import Perceptual
 from curalab.duplicates.semantic import Semantic
 from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
 from curalab.results import StageResult
@@ -23,9 +26,12 @@ __all__ = [
     "Duplicates",
     "Exact",
     "Leakage",
+    "NearText",
+    "Perceptual",
     "Semantic",
     "find_duplicates",
     "find_leakage",
+    "score_pairs",
 ]
 
 
@@ -51,7 +57,13 @@ STAGE = Stage(
         Array(name="pairs", kind="int", rows="any", columns="pair", low=0),
         Array(name="similarity", rows="any"),
     ),
-    methods={"semantic": Semantic, "exact": Exact},
+    methods={
+        "semantic": Semantic,
+        "exact": Exact,
+        "near_text": NearText,
+        "perceptual": Perceptual,
+    },
+    functions={"score_pairs": score_pairs},
     start_here="semantic",
     promise=_promise,
 )
@@ -162,7 +174,7 @@ def find_duplicates(
         1 / (1 + distance). None sets it from the data: neighbours count as duplicates where they
         are nearer than ordinary neighbours would be by chance, and of the rows with a duplicate
         at most 5 % are so by chance. ``details["threshold"]`` says what it is, and why. Methods
-        that need none ("exact") set their own.
+        that compare content ("exact", "near_text", "perceptual") have their own.
     random_state : int, default=None
         Seed. None draws one and records it.
 

@@ -7,11 +7,12 @@ import numpy as np
 from curalab._check import FloatArray, IntArray
 from curalab.duplicates._pairs import COMPLETE, components, distinct, spanning
 from curalab.embedding import Embedding
-from curalab.neighbors import nearest
+from curalab.neighbors import Neighbors, nearest
 
-__all__ = ["similar_pairs"]
+__all__ = ["similar_pairs", "similarity_of"]
 
 _FIRST = 30
+_BLOCK = 8_192  # pairs measured at a time
 
 
 def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, FloatArray]:
@@ -80,3 +81,24 @@ def _thinned(
         np.concatenate([pairs[is_small], links[enough]]),
         np.concatenate([similarity[is_small], weight[enough]]),
     )
+
+
+def similarity_of(embedding: Embedding, pairs: IntArray) -> FloatArray:
+    """Return how similar the rows of each pair are, shape (m,), float64.
+
+    Step by step what `nearest` computes: the same pair gets the same number from both.
+    """
+    import torch
+
+    points: FloatArray = embedding.points
+    if embedding.metric == "euclidean":
+        points = points - points.mean(axis=0, dtype=np.float64)
+    distance = np.empty(len(pairs), dtype=points.dtype)
+    for at in range(0, len(pairs), _BLOCK):
+        one, other = pairs[at : at + _BLOCK].T
+        gap = torch.from_numpy(points[other] - points[one])
+        distance[at : at + _BLOCK] = torch.linalg.vector_norm(gap, dim=1).numpy()
+    if embedding.metric == "cosine":
+        distance = distance**2 / 2
+    found = Neighbors(indices=pairs, distance=distance.astype(np.float32), metric=embedding.metric)
+    return found.similarity.astype(np.float64)

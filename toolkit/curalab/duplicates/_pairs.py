@@ -7,7 +7,15 @@ import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, IntArray
 
-__all__ = ["COMPLETE", "components", "distinct", "group_rows", "pairs_within", "spanning"]
+__all__ = [
+    "COMPLETE",
+    "components",
+    "distinct",
+    "expanded",
+    "group_rows",
+    "pairs_within",
+    "spanning",
+]
 
 COMPLETE = 100  # members up to which a group comes with all its pairs
 
@@ -58,6 +66,30 @@ def pairs_within(label: IntArray) -> IntArray:
         elif len(rows) > 1:
             made.append(rows[np.column_stack(np.triu_indices(len(rows), 1))])
     return np.concatenate(made)
+
+
+def expanded(
+    label: IntArray, pairs: IntArray, similarity: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Return pairs of rows, made of pairs of labels; rows of one label are of similarity 1.
+
+    `label` numbers rows of equal content from 0, -1 is in no pair. Of groups of more than 100 rows
+    a pair of labels links the first row of each.
+    """
+    order = np.argsort(label, kind="stable")
+    order = order[label[order] >= 0]
+    size = np.bincount(label[order])
+    first = np.cumsum(size) - size
+    part = components(len(size), pairs)
+    is_large = np.bincount(part, size, minlength=1)[part] > COMPLETE
+    wide = np.where(is_large, 1, size)[pairs]
+    times = wide.prod(axis=1)
+    at = np.repeat(np.arange(len(pairs)), times)
+    step = np.arange(len(at)) - np.repeat(np.cumsum(times) - times, times)
+    one, other = np.divmod(step, wide[at, 1])
+    made = np.column_stack([order[first[pairs[at, 0]] + one], order[first[pairs[at, 1]] + other]])
+    same = pairs_within(label)
+    return np.concatenate([made, same]), np.concatenate([similarity[at], np.ones(len(same))])
 
 
 def group_rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,6 +13,8 @@ import pandas as pd
 
 from curalab._check import first_few
 from curalab.duplicates._pairs import pairs_within
+from curalab.duplicates._shingles import plain
+from curalab.embedding import take_rows
 from curalab.items._table import kind_of
 from curalab.pool import AnyArray, FloatArray, IntArray, Pool
 
@@ -51,15 +52,27 @@ class Exact:
     ) -> tuple[IntArray, FloatArray]:
         """Return pairs of row numbers (m, 2) and their similarity (m,), which is 1."""
         data: Any = pool.embedding.vectors if pool.data is None else pool.data
+        pairs = pairs_within(self._labels(data, pool.ids))
+        return pairs, np.ones(len(pairs))
+
+    def similarity(self, pool: Pool, pairs: IntArray) -> FloatArray:
+        """Return 1 for pairs of row numbers (m, 2) of the same content, else 0; shape (m,)."""
+        data: Any = pool.embedding.vectors if pool.data is None else pool.data
+        rows, at = np.unique(pairs, return_inverse=True)
+        label = self._labels(take_rows(data, rows), pool.ids[rows])[at.reshape(-1, 2)]
+        is_same = (label[:, 0] == label[:, 1]) & (label[:, 0] >= 0)
+        return np.asarray(is_same, dtype=np.float64)
+
+    def _labels(self, data: Any, ids: pd.Index) -> IntArray:
+        """Return a number for each content, -1 where it is missing; shape (n,)."""
         keys: list[Hashable]
         if isinstance(data, pd.DataFrame):
-            columns = [self._keys(data.iloc[:, at], pool.ids) for at in range(data.shape[1])]
+            columns = [self._keys(data.iloc[:, at], ids) for at in range(data.shape[1])]
             rows = zip(*columns, strict=True)
             keys = [None if all(key is None for key in row) else row for row in rows]
         else:
-            keys = self._keys(data, pool.ids)
-        pairs = pairs_within(pd.factorize(np.fromiter(keys, dtype=object, count=len(pool)))[0])
-        return pairs, np.ones(len(pairs))
+            keys = self._keys(data, ids)
+        return pd.factorize(np.fromiter(keys, dtype=object, count=len(ids)))[0]
 
     def _keys(self, cells: Iterable[Any], ids: pd.Index) -> list[Hashable]:
         cells = list(cells)
@@ -83,7 +96,7 @@ class Exact:
         if isinstance(cell, str) and is_file:
             return self._file_key(cell)
         if isinstance(cell, str):
-            return _plain(cell) if self.normalise else cell
+            return plain(cell) if self.normalise else cell
         if isinstance(cell, Mapping):
             return tuple((name, self._key(part)) for name, part in sorted(cell.items()))
         if isinstance(cell, list | tuple):
@@ -103,10 +116,6 @@ class Exact:
 
 def _is_present(cell: Any) -> bool:
     return bool(np.ndim(cell)) or not pd.isna(cell)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _array_key(array: AnyArray) -> Hashable:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from curalab._check import check_integer
-from curalab.duplicates._graph import similar_pairs
+from curalab.duplicates._graph import similar_pairs, similarity_of
 from curalab.embedding import Embedding
 from curalab.pool import FloatArray, IntArray, Pool
 
@@ -58,6 +58,10 @@ class Semantic:
             pairs.append(rows[found[0]])
             similarity.append(found[1])
         return np.concatenate(pairs), np.concatenate(similarity)
+
+    def similarity(self, pool: Pool, pairs: IntArray) -> FloatArray:
+        """Return the similarity of pairs of row numbers (m, 2), shape (m,)."""
+        return similarity_of(pool.embedding, pairs)
 
 
 def _clusters(points: FloatArray, n_clusters: int, rng: np.random.Generator) -> list[IntArray]:

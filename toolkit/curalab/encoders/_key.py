@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from curalab.encoders._opened import Opened
+from curalab.items import _images
 
 __all__: list[str] = []
 
@@ -105,14 +106,18 @@ def encoder_key(encoder: Any) -> str:
 
 @functools.cache
 def _around() -> bytes:
-    """Return the versions, and the source of the encoders, which changes between versions."""
+    """Return the versions, and the source of the encoders, which changes between versions.
+
+    How images are opened belongs to it.
+    """
     told = []
     for package in _VERSIONS:
         try:
             told.append(f"{package} {version(package)}".encode())
         except PackageNotFoundError:
             continue
-    return b";".join([*told, *(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))])
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(_images.__file__)]
+    return b";".join([*told, *(path.read_bytes() for path in files)])
 
 
 class _Code:

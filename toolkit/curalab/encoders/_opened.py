@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 import pandas as pd
 
 from curalab._check import IntArray
+from curalab.items._images import why_unreadable
 
 __all__: list[str] = []
 
@@ -74,13 +75,5 @@ class Opened(Sequence[T], ABC):
             try:
                 self.open(self._items[i])
             except Exception as error:
-                told[int(i)] = _reason(error)
+                told[int(i)] = why_unreadable(error)
         return told
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if type(error).__name__ == "UnidentifiedImageError":
-        return "not an image"
-    return str(error) or type(error).__name__

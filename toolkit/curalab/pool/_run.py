@@ -88,9 +88,11 @@ def _with_needs(
         missing = getattr(pool, part) is None or (part == "labels" and not pool.is_labelled.any())
         if missing:
             what = "labels or proba" if part == "proba" else part
+            one = what.split()[0]
+            pass_it = "Pool(embedding=…, data=…)" if one == "data" else f"{one}=…"
             raise ValueError(
                 f"The method {name!r} needs {what!r}, and the pool has none. "
-                f"Pass {what.split()[0]}=… to {stage.verb}, or choose another method."
+                f"Pass {pass_it} to {stage.verb}, or choose another method."
             )
     return pool, made
 
