@@ -19,19 +19,23 @@ from curalab._check import (
     first_few,
     rows_of,
 )
+from curalab.label_errors.area_under_margin import AreaUnderMargin
 from curalab.label_errors.confident_learning import ConfidentLearning
 from curalab.label_errors.consensus import Consensus
 from curalab.label_errors.knn_agreement import KNNAgreement
+from curalab.label_errors.metadata_archaeology import MetadataArchaeology
 from curalab.label_errors.relation_graph import RelationGraph
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 
 __all__ = [
     "STAGE",
+    "AreaUnderMargin",
     "ConfidentLearning",
     "Consensus",
     "KNNAgreement",
     "LabelErrors",
+    "MetadataArchaeology",
     "RelationGraph",
     "find_label_errors",
 ]
@@ -52,6 +56,8 @@ STAGE = Stage(
         "confident_learning": ConfidentLearning,
         "relation_graph": RelationGraph,
         "knn_agreement": KNNAgreement,
+        "area_under_margin": AreaUnderMargin,
+        "metadata_archaeology": MetadataArchaeology,
     },
     start_here="consensus",
 )
