@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import curalab as cl
-from curalab.outliers import KNN, find_outliers
+from curalab.outliers import KNN, STAGE, find_outliers
 from curalab.outliers import STAGE as OUTLIERS
 from curalab.pool import Array, Pool, Stage, as_pool, run
 
@@ -116,8 +116,8 @@ def test_a_method_is_a_name_a_value_or_a_function(emb):
 
 def test_what_is_no_method(emb):
     assert says(ValueError, find_outliers, emb, method="knm") == (
-        "The 'method' parameter must be one of 'knn'. Got 'knm' instead. Did you mean 'knn'? "
-        "Contract: A method gets (pool, *, rng) and returns oddness, one number a row, higher is "
+        f"The 'method' parameter must be one of {', '.join(map(repr, STAGE.methods))}. Got 'knm' "
+        "instead. Did you mean 'knn'? Contract: A method gets (pool, *, rng) and returns oddness, one number a row, higher is "
         "odder."
     )
     assert says(TypeError, find_outliers, emb, method=KNN) == (

@@ -13,7 +13,7 @@ def odd():
     x = np.random.default_rng(0).normal(size=(40, 5))
     x[7] += 30
     emb = Embedding(vectors=x, ids=[f"r{i}" for i in range(40)], metric="euclidean")
-    return find_outliers(emb, random_state=3)
+    return find_outliers(emb, method="knn", random_state=3)
 
 
 def test_a_result_shows_itself_in_one_line(odd):

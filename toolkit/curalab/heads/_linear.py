@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Head", "fit_head"]
 
+_ROUNDING = 1e-6
 _STEPS = 60
 _CURVATURE_ROWS = 4_096
 
@@ -81,7 +82,9 @@ def fit_head(
     share = np.ones(len(points)) if sample_weight is None else np.asarray(sample_weight, float)
     share = share / share.sum()
     centre = share.astype(np.float32) @ points
-    scale = float(np.sqrt(share @ np.square(points - centre).mean(axis=1))) or 1.0
+    scale = float(np.sqrt(share @ np.square(points - centre).mean(axis=1)))
+    if scale <= _ROUNDING * float(np.abs(centre).max()):  # copies: nothing to tell apart by
+        scale = 1.0
     device = "cuda" if torch.cuda.is_available() else "cpu"
     x = torch.from_numpy((points - centre) / scale).to(device)
     y = torch.from_numpy(np.asarray(codes, dtype=np.int64)).to(device)

@@ -102,7 +102,7 @@ class Pool:
             put("target", as_embedding(self.target, metric=self.embedding.metric, name="target"))
         clean: Any = self.reference
         if clean is not None:
-            put("reference", clean if isinstance(clean, Pool) else Pool(embedding=clean))
+            put("reference", self._checked_reference(clean))
         if self.chosen is not None:
             put("chosen", read_only(self._checked_chosen(self.chosen)))
 
@@ -167,6 +167,21 @@ class Pool:
             got = f"{len(rows):,} rows that are not (ids {first_few(self.ids[rows])})"
             raise ValueError(complain("proba", "probabilities that sum to 1 in each row", what=got))
         return read_only(proba)
+
+    def _checked_reference(self, clean: Any) -> Pool:
+        own = self.embedding
+        pool: Pool = (
+            clean
+            if isinstance(clean, Pool)
+            else Pool(embedding=as_embedding(clean, metric=own.metric, name="reference"))
+        )
+        known = pool.embedding
+        if known.metric != own.metric:
+            raise ValueError(complain("reference", f"of metric {own.metric!r}", known.metric))
+        if known.shape[1] != own.shape[1]:
+            rule = f"of {own.shape[1]:,} dimensions, as the embedding is"
+            raise ValueError(complain("reference", rule, known.shape[1]))
+        return pool
 
     def _checked_chosen(self, chosen: Any) -> IntArray:
         asked = getattr(chosen, "ids", chosen)

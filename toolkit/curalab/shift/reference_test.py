@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from curalab._check import check_integer, check_real, complain
+from curalab._check import check_integer, check_real
 from curalab.pool import FloatArray, Pool
 from curalab.shift._tell_apart import refuse_few_rows, tell_apart
 
@@ -47,7 +47,8 @@ class ReferenceTest:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[float, FloatArray, dict[str, Any]]:
         """Return the p-value, a score for each row, and the table of the two sides."""
-        points, known = pool.embedding.points, _reference_points(pool)
+        clean: Any = pool.reference
+        points, known = pool.embedding.points, clean.embedding.points
         refuse_few_rows(len(points))
         is_known = np.repeat([0, 1], [len(points), len(known)])
         p_value, score, details = tell_apart(
@@ -59,14 +60,3 @@ class ReferenceTest:
             rng=rng,
         )
         return p_value, score[: len(points)], details
-
-
-def _reference_points(pool: Pool) -> FloatArray:
-    own = pool.embedding
-    known = pool.reference.embedding if pool.reference is not None else own
-    if known.metric != own.metric:
-        raise ValueError(complain("reference", f"of metric {own.metric!r}", known.metric))
-    if known.shape[1] != own.shape[1]:
-        rule = f"of {own.shape[1]:,} dimensions, as the embedding is"
-        raise ValueError(complain("reference", rule, known.shape[1]))
-    return known.points

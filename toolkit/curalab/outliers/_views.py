@@ -1,0 +1,134 @@
+"""Ways to see how far a row lies from known rows, and how to put them on one scale."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from curalab._check import FloatArray, IntArray
+from curalab.pool import Pool
+
+__all__ = [
+    "View",
+    "fitted_centres",
+    "in_logs",
+    "known_points",
+    "near",
+    "sampled",
+    "scaled",
+    "together",
+    "unit",
+]
+
+_NEIGHBORS = 10
+_PARTS = 4  # times that the rows are dealt into two halves
+_ROWS_A_CENTRE = 50
+_MOST_ROWS = 5_000  # of a half that centres are fitted on
+_DRAWS, _DRAWN = 30, 256
+_ALIKE = 1e-4  # a spread that is none, but rounding
+_FLOOR = 0.1  # of the median: logarithms of smaller values are all but alike
+
+
+class View(NamedTuple):
+    """How far rows lie from the known ones, as one way of looking sees it."""
+
+    judged: FloatArray  # one number a row of the pool, higher is farther
+    known: FloatArray  # the same of the rows that are ordinary for the most part
+
+
+def together(views: list[View]) -> View:
+    """Return the mean of views, each in units of the spread of its known rows."""
+    found = [scaled(view) for view in views]
+    return View(
+        np.mean([view.judged for view in found], axis=0),
+        np.mean([view.known for view in found], axis=0),
+    )
+
+
+def scaled(view: View) -> View:
+    """Return a view in units of the spread of its known rows, from their mean."""
+    middle, spread = view.known.mean(), view.known.std()
+    if spread < _ALIKE * max(1.0, abs(middle)):  # all alike: what differs from them is odd
+        spread = max(float(np.abs(view.judged - middle).mean()), 1.0)
+    return View((view.judged - middle) / spread, (view.known - middle) / spread)
+
+
+def in_logs(judged: FloatArray, known: FloatArray) -> View:
+    """Return a view of distances as logarithms, in which far rows do not drown the others."""
+    usual = float(np.median(known)) or float(known.mean()) or 1.0
+    return View(np.log(judged / usual + _FLOOR), np.log(known / usual + _FLOOR))
+
+
+def known_points(pool: Pool) -> FloatArray:
+    """Return the rows that others are compared with: the reference, or the pool itself."""
+    return (pool if pool.reference is None else pool.reference).embedding.points
+
+
+def near(pool: Pool) -> View:
+    """See the mean distance to the ten nearest known rows."""
+    known = pool.embedding if pool.reference is None else pool.reference.embedding
+    own = known.neighbors(min(_NEIGHBORS, len(known) - 1)).distance.mean(axis=1)
+    if pool.reference is None:
+        return in_logs(own, own)
+    found = known.search(pool.embedding, min(_NEIGHBORS, len(known) - 1))
+    return in_logs(found.distance.mean(axis=1), own)
+
+
+def fitted_centres(pool: Pool, rng: np.random.Generator) -> View:
+    """See the distance to the nearest centre of k-means, fitted on halves without the row.
+
+    Rows of an odd group make no centre of their own in a half unless there are many of them, and
+    none makes one by itself.
+    """
+    from sklearn.cluster import KMeans
+
+    points, known = unit(pool.embedding.points), unit(known_points(pool))
+    judged, own = np.zeros(len(points)), np.zeros(len(known))
+    for _ in range(_PARTS):
+        dealt = rng.permutation(len(known))
+        for fit, left in _two(dealt):
+            fit = fit[:_MOST_ROWS]
+            n_centres = max(1, len(fit) // _ROWS_A_CENTRE)
+            seed = int(rng.integers(2**31))
+            found = KMeans(n_centres, n_init=1, max_iter=10, random_state=seed).fit(known[fit])
+            centres = unit(found.cluster_centers_)
+            own[left] += 1 - (known[left] @ centres.T).max(axis=1)
+            if pool.reference is not None:
+                judged += 1 - (points @ centres.T).max(axis=1)
+    own, judged = np.maximum(own, 0), np.maximum(judged / 2, 0)
+    return in_logs(own if pool.reference is None else judged, own)
+
+
+def _two(rows: IntArray) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    first, second = np.array_split(rows, 2)
+    return (first, second), (second, first)
+
+
+def sampled(points: FloatArray, known: FloatArray | None, rng: np.random.Generator) -> View:
+    """See the mean distance to the ten nearest of 256 rows drawn, over thirty draws.
+
+    Among few rows drawn the members of an odd group are no longer each other's neighbours.
+    """
+    import torch
+
+    is_own = known is None
+    everyone = points if known is None else np.concatenate([known, points])
+    n_known = len(points) if known is None else len(known)
+    size = min(_DRAWN, max(2, n_known // 2))
+    k = min(_NEIGHBORS, size - 1)
+    rows = torch.from_numpy(np.asarray(everyone, dtype=np.float32))
+    total = torch.zeros(len(rows), dtype=torch.float64)
+    for _ in range(_DRAWS):
+        drawn = torch.from_numpy(np.sort(rng.choice(n_known, size, replace=False)))
+        gap = torch.cdist(rows, rows[drawn])
+        gap[drawn, torch.arange(size)] = torch.inf  # a row is no neighbour of itself
+        total += gap.topk(k, dim=1, largest=False).values.double().mean(dim=1)
+    found = (total / _DRAWS).numpy()
+    return in_logs(found if is_own else found[n_known:], found[:n_known])
+
+
+def unit(points: FloatArray) -> FloatArray:
+    """Return rows scaled to length 1, float32."""
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    return np.asarray(points / np.maximum(length, 1e-12), dtype=np.float32)
