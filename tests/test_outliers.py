@@ -222,7 +222,13 @@ def test_labels_of_some_rows_help_to_tell_the_foreign_ones():
     labels = np.where(is_odd | (rng.random(len(x)) < 0.3), None, which.astype(object))
     plain = find_outliers(x, random_state=0)
     told = find_outliers(x, labels=labels, random_state=0)
-    assert list(told.details["views"]) == ["neighbors", "centres", "class distance", "class doubt"]
+    assert list(told.details["views"]) == [
+        "neighbors",
+        "centres",
+        "shape",
+        "class distance",
+        "class doubt",
+    ]
     assert auroc(is_odd, told.oddness) > auroc(is_odd, plain.oddness) + 0.01
     clean = Pool(embedding=x[~is_odd][:400], labels=which[~is_odd][:400])
     judged = np.concatenate([x[~is_odd][400:], x[is_odd]])
@@ -236,7 +242,7 @@ def test_a_class_of_one_row_and_one_class_alone():
     lone = np.array(["a"] * 30 + ["b"] * 29 + ["c"])
     assert np.isfinite(find_outliers(x, labels=lone, random_state=0).oddness).all()
     found = find_outliers(x, labels=["a"] * 59 + [None], random_state=0)
-    assert list(found.details["views"]) == ["neighbors", "centres"]
+    assert list(found.details["views"]) == ["neighbors", "centres", "shape"]
 
 
 def test_rows_follow_their_ids(planted):

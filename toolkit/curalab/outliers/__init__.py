@@ -19,9 +19,12 @@ from curalab.outliers._cut import (
 )
 from curalab.outliers.consensus import Consensus
 from curalab.outliers.ecod import ECOD
+from curalab.outliers.gradient_subspace import GradientSubspace
 from curalab.outliers.isolation_forest import IsolationForest
 from curalab.outliers.knn import KNN
 from curalab.outliers.mahalanobis import Mahalanobis
+from curalab.outliers.mutual_scoring import MutualScoring
+from curalab.outliers.prototype_mixture import PrototypeMixture
 from curalab.outliers.relation_graph import RelationGraph
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
@@ -31,9 +34,12 @@ __all__ = [
     "KNN",
     "STAGE",
     "Consensus",
+    "GradientSubspace",
     "IsolationForest",
     "Mahalanobis",
+    "MutualScoring",
     "Outliers",
+    "PrototypeMixture",
     "RelationGraph",
     "find_outliers",
 ]
@@ -49,6 +55,9 @@ STAGE = Stage(
         "knn": KNN,
         "isolation_forest": IsolationForest,
         "ecod": ECOD,
+        "gradient_subspace": GradientSubspace,
+        "prototype_mixture": PrototypeMixture,
+        "mutual_scoring": MutualScoring,
         "relation_graph": RelationGraph,
     },
     start_here="consensus",

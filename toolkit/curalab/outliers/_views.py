@@ -11,7 +11,6 @@ from curalab.pool import Pool
 
 __all__ = [
     "View",
-    "fitted_centres",
     "in_logs",
     "known_points",
     "near",
@@ -70,34 +69,61 @@ def near(pool: Pool) -> View:
     known = pool.embedding if pool.reference is None else pool.reference.embedding
     own = known.neighbors(min(_NEIGHBORS, len(known) - 1)).distance.mean(axis=1)
     if pool.reference is None:
-        return in_logs(own, own)
+        return View(own, own)
     found = known.search(pool.embedding, min(_NEIGHBORS, len(known) - 1))
-    return in_logs(found.distance.mean(axis=1), own)
+    return View(found.distance.mean(axis=1), own)
 
 
-def fitted_centres(pool: Pool, rng: np.random.Generator) -> View:
+def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
     """See the distance to the nearest centre of k-means, fitted on halves without the row.
 
     Rows of an odd group make no centre of their own in a half unless there are many of them, and
-    none makes one by itself.
+    none makes one by itself. The second view measures in units of the spread around the centres:
+    Mahalanobis distances, with one covariance for all centres of a half.
     """
     from sklearn.cluster import KMeans
 
     points, known = unit(pool.embedding.points), unit(known_points(pool))
-    judged, own = np.zeros(len(points)), np.zeros(len(known))
+    judged, own = np.zeros((2, len(points))), np.zeros((2, len(known)))
     for _ in range(_PARTS):
         dealt = rng.permutation(len(known))
         for fit, left in _two(dealt):
-            fit = fit[:_MOST_ROWS]
-            n_centres = max(1, len(fit) // _ROWS_A_CENTRE)
+            some = known[fit[:_MOST_ROWS]]
+            n_centres = max(1, len(some) // _ROWS_A_CENTRE)
             seed = int(rng.integers(2**31))
-            found = KMeans(n_centres, n_init=1, max_iter=10, random_state=seed).fit(known[fit])
-            centres = unit(found.cluster_centers_)
-            own[left] += 1 - (known[left] @ centres.T).max(axis=1)
+            found = KMeans(n_centres, n_init=1, max_iter=10, random_state=seed).fit(some)
+            centres = found.cluster_centers_
+            root = inverse_root(some - centres[found.labels_])
+            own[:, left] += _away(known[left], centres, root)
             if pool.reference is not None:
-                judged += 1 - (points @ centres.T).max(axis=1)
-    own, judged = np.maximum(own, 0), np.maximum(judged / 2, 0)
-    return in_logs(own if pool.reference is None else judged, own)
+                judged += _away(points, centres, root) / 2  # by both halves
+    pairs = zip(own if pool.reference is None else judged, own, strict=True)
+    plain, shaped = (View(*pair) for pair in pairs)
+    return plain, shaped
+
+
+def _away(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
+    """Return the distances to the nearest centre, as 1 - cosine and in spreads; shape (2, n)."""
+    plain = 1 - (points @ unit(centres).T).max(axis=1)
+    return np.stack([np.maximum(plain, 0), np.sqrt(shaped_gaps(points, centres, root).min(axis=1))])
+
+
+def inverse_root(residuals: FloatArray) -> FloatArray:
+    """Return a root of the inverse of the shrunk covariance around 0, shape (d, d)."""
+    from sklearn.covariance import ledoit_wolf
+
+    covariance = ledoit_wolf(residuals, assume_centered=True)[0]
+    value, vector = np.linalg.eigh(covariance)
+    least = max(value[-1] * 1e-9, np.finfo(np.float32).tiny)
+    return np.asarray(vector / np.sqrt(np.maximum(value, least)))
+
+
+def shaped_gaps(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
+    """Return the squared Mahalanobis distance of each row from each centre, shape (n, c)."""
+    middle = centres.mean(axis=0)
+    rows, away = (points - middle) @ root, (centres - middle) @ root
+    square = np.square(rows).sum(axis=1)[:, None] + np.square(away).sum(axis=1)
+    return np.asarray(np.maximum(square - 2 * rows @ away.T, 0))
 
 
 def _two(rows: IntArray) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:

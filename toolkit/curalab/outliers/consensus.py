@@ -11,10 +11,10 @@ import pandas as pd
 from curalab.outliers._tails import compressed, tails_of
 from curalab.outliers._views import (
     View,
-    fitted_centres,
     in_logs,
     known_points,
     near,
+    of_centres,
     sampled,
     scaled,
     together,
@@ -32,7 +32,8 @@ class Consensus:
     Which ways, depends on what the vectors are:
 
     - "cosine" (texts, images): `neighbors`, the mean distance to the ten nearest rows; `centres`,
-      the distance to the nearest centre of k-means, fitted on random halves without the row.
+      the distance to the nearest centre of k-means, fitted on random halves without the row;
+      `shape`, the same in units of the spread around the centres.
     - "euclidean" (tables): `samples`, the mean distance to the ten nearest of 256 rows drawn, over
       thirty draws, with columns compressed beyond their middle half [1]_; `tails`, how far out in
       the tails of the columns a row lies [2]_; `spread`, its robust Mahalanobis distance.
@@ -71,7 +72,8 @@ class Consensus:
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Return oddness, shape (n_items,); higher is odder."""
         if pool.embedding.metric == "cosine":
-            views = {"neighbors": near(pool), "centres": fitted_centres(pool, rng)}
+            centres, shape = of_centres(pool, rng)
+            views = {"neighbors": near(pool), "centres": centres, "shape": shape}
         else:
             spread = in_logs(*class_distances(pool, by_class=False))
             views = {"samples": _samples(pool, rng), "tails": _tails(pool), "spread": spread}

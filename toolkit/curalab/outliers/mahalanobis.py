@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from curalab._check import FloatArray, IntArray, check_real
-from curalab.outliers._views import View
+from curalab.outliers._views import View, inverse_root, shaped_gaps
 from curalab.pool import Pool
 
 __all__ = ["Mahalanobis", "class_distances"]
@@ -64,7 +64,7 @@ def class_distances(pool: Pool, *, trim: float | None = None, by_class: bool = T
     kept = np.ones(len(known), dtype=bool)
     for _ in range(1 + (_STEPS if trim else 0)):
         means, root = _fitted(known[kept], codes[kept])
-        gaps = _gaps(known, means, root)
+        gaps = shaped_gaps(known, means, root)
         size = np.bincount(codes[kept], minlength=len(means))[codes]
         own = np.arange(len(known)), codes
         # without the row itself its class mean lies n / (n - 1) times as far away
@@ -74,7 +74,7 @@ def class_distances(pool: Pool, *, trim: float | None = None, by_class: bool = T
         distance = np.sqrt(gaps.min(axis=1))
         kept = distance <= np.quantile(distance, 1 - trim)
         kept |= np.bincount(codes[kept], minlength=len(means))[codes] == 0  # no class is emptied
-    judged = np.sqrt(_gaps(pool.embedding.points, means, root).min(axis=1))
+    judged = np.sqrt(shaped_gaps(pool.embedding.points, means, root).min(axis=1))
     if is_own is None:
         return View(judged, distance)
     judged[is_own] = distance
@@ -96,21 +96,8 @@ def _known_rows(pool: Pool, by_class: bool) -> tuple[FloatArray, IntArray, IntAr
 
 def _fitted(points: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return the class means (c, d) and a root of the inverse covariance around them (d, d)."""
-    from sklearn.covariance import ledoit_wolf
-
     size = np.bincount(codes)[:, None]
     order = np.argsort(codes, kind="stable")
     starts = np.cumsum(size) - size[:, 0]
     means = np.add.reduceat(points[order], starts, axis=0, dtype=np.float64) / size
-    covariance = ledoit_wolf(points - means[codes], assume_centered=True)[0]
-    value, vector = np.linalg.eigh(covariance)
-    least = max(value[-1] * 1e-9, np.finfo(np.float32).tiny)
-    return means, vector / np.sqrt(np.maximum(value, least))
-
-
-def _gaps(points: FloatArray, means: FloatArray, root: FloatArray) -> FloatArray:
-    """Return the squared distance of each row from each class, shape (n, c)."""
-    middle = means.mean(axis=0)
-    rows, centres = (points - middle) @ root, (means - middle) @ root
-    square = np.square(rows).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)
-    return np.asarray(np.maximum(square - 2 * rows @ centres.T, 0))
+    return means, inverse_root(points - means[codes])
