@@ -116,9 +116,9 @@ def test_a_method_is_a_name_a_value_or_a_function(emb):
 
 def test_what_is_no_method(emb):
     assert says(ValueError, find_outliers, emb, method="knm") == (
-        f"The 'method' parameter must be one of {', '.join(map(repr, STAGE.methods))}. Got 'knm' "
-        "instead. Did you mean 'knn'? Contract: A method gets (pool, *, rng) and returns oddness, one number a row, higher is "
-        "odder."
+        f"The 'method' parameter must be one of {', '.join(map(repr, STAGE.methods))}. "
+        "Got 'knm' instead. Did you mean 'knn'? Contract: A method gets (pool, *, rng) and "
+        "returns oddness, one number a row, higher is odder."
     )
     assert says(TypeError, find_outliers, emb, method=KNN) == (
         "The 'method' parameter must be a method, not its class. Got KNN instead. "

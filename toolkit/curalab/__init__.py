@@ -32,7 +32,7 @@ from curalab.embedding import Embedding
 from curalab.encoders import cache_info, clear_cache, compare_encoders, embed
 from curalab.explanations import Explanation, explain
 from curalab.items import check_items, join, load_items
-from curalab.label_errors import LabelErrors, find_label_errors
+from curalab.label_errors import LabelErrors, find_label_errors, raters
 from curalab.leaderboard import Leaderboard, bench
 from curalab.ledger import Ledger
 from curalab.maps import reduce
@@ -108,6 +108,7 @@ __all__ = [
     "plant_shift",
     "pseudo_label",
     "pseudo_labels",
+    "raters",
     "reduce",
     "samples",
     "score_pairs",

@@ -19,25 +19,34 @@ from curalab._check import (
     first_few,
     rows_of,
 )
+from curalab.label_errors._raters import RaterConsensus, raters
 from curalab.label_errors.area_under_margin import AreaUnderMargin
+from curalab.label_errors.calibrated_gaussians import CalibratedGaussians
 from curalab.label_errors.confident_learning import ConfidentLearning
 from curalab.label_errors.consensus import Consensus
+from curalab.label_errors.judges import Judges
 from curalab.label_errors.knn_agreement import KNNAgreement
 from curalab.label_errors.metadata_archaeology import MetadataArchaeology
 from curalab.label_errors.relation_graph import RelationGraph
+from curalab.label_errors.trusted_prototypes import TrustedPrototypes
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 
 __all__ = [
     "STAGE",
     "AreaUnderMargin",
+    "CalibratedGaussians",
     "ConfidentLearning",
     "Consensus",
+    "Judges",
     "KNNAgreement",
     "LabelErrors",
     "MetadataArchaeology",
+    "RaterConsensus",
     "RelationGraph",
+    "TrustedPrototypes",
     "find_label_errors",
+    "raters",
 ]
 
 STAGE = Stage(
@@ -58,7 +67,11 @@ STAGE = Stage(
         "knn_agreement": KNNAgreement,
         "area_under_margin": AreaUnderMargin,
         "metadata_archaeology": MetadataArchaeology,
+        "calibrated_gaussians": CalibratedGaussians,
+        "trusted_prototypes": TrustedPrototypes,
+        "judges": Judges,
     },
+    functions={"raters": raters},
     start_here="consensus",
 )
 

@@ -112,6 +112,8 @@ def inverse_root(residuals: FloatArray) -> FloatArray:
     """Return a root of the inverse of the shrunk covariance around 0, shape (d, d)."""
     from sklearn.covariance import ledoit_wolf
 
+    if len(residuals) < 2:
+        return np.eye(residuals.shape[1])
     covariance = ledoit_wolf(residuals, assume_centered=True)[0]
     value, vector = np.linalg.eigh(covariance)
     least = max(value[-1] * 1e-9, np.finfo(np.float32).tiny)

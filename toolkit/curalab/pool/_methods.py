@@ -106,6 +106,8 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if callable(value):
         return {"function": _qualified(value), "source": _source_hash(value)}
+    if isinstance(value, pd.DataFrame):
+        return {"index": _plain(value.index), **{str(c): _plain(value[c]) for c in value}}
     if isinstance(value, np.ndarray | pd.Series | pd.Index):
         array = np.asarray(value)
         data = array.tolist().__repr__().encode() if array.dtype == object else array.tobytes()
