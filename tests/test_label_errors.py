@@ -350,8 +350,10 @@ def test_consensus_beats_its_parts(planted):
     score = average_precision_score(is_error, -bad.quality)
     for part in ("confident_learning", "knn_agreement"):
         assert score > average_precision_score(is_error, -found(bad.pool, part).quality) + 0.03
-    assert abs(bad.details["cut"]["estimated"] - is_error.sum()) < 0.15 * is_error.sum()
-    assert (bad.suggested[is_error] == truth[is_error]).mean() > 0.95
+    estimated = bad.details["estimated_errors"]
+    assert estimated["low"] <= is_error.sum() <= 1.1 * estimated["high"]
+    marked = is_error & bad.is_error
+    assert (bad.suggested[marked] == truth[marked]).mean() > 0.95
 
 
 def test_confusions_that_go_one_way_count(planted):
@@ -363,7 +365,7 @@ def test_confusions_that_go_one_way_count(planted):
 
 
 def test_consensus_by_hand():
-    """Four rows at one spot, two at another; uniform probabilities; one round would be p·q."""
+    """Four rows at one spot, three at another; uniform probabilities."""
     x = np.array([[0.0], [0.0], [0.0], [0.0], [9.0], [9.0], [9.0]])
     bad = find_label_errors(
         Embedding(vectors=x, metric="euclidean"),
@@ -374,6 +376,53 @@ def test_consensus_by_hand():
     assert bad.suggested.tolist() == list("aaaabbb")
     assert np.flatnonzero(bad.quality < 0.5).tolist() == [3]
     np.testing.assert_allclose(bad.quality[[4, 5]], bad.quality[6])
+
+
+def test_clean_labels_are_left_alone():
+    rng = np.random.default_rng(0)
+    which = rng.integers(4, size=400)
+    x = 4 * rng.normal(size=(4, 8))[which] + rng.normal(size=(400, 8))
+    bad = find_label_errors(Embedding(vectors=x, metric="euclidean"), which, random_state=0)
+    assert bad.is_error.sum() <= 2
+    assert bad.details["estimated_errors"]["low"] == 0
+
+
+def test_estimates_by_hand():
+    """Twenty rows predicted clearly, ten of each class; the five clearest of each are counted."""
+    from curalab.label_errors._noise import estimated_errors, transition
+
+    sure = np.linspace(0.99, 0.6, 25)
+    belief = np.concatenate([np.column_stack([sure, 1 - sure]), np.column_stack([1 - sure, sure])])
+    codes = np.repeat([0, 1], 25)
+    codes[[0, 1, 24]] = 1  # two clear rows of class 0 are labelled 1, and a doubtful one
+    # 10 of 50 rows are clear; the mean rate 0.2 counts as ten rows of each class
+    np.testing.assert_allclose(transition(belief, codes), [[11 / 15, 4 / 15], [2 / 15, 13 / 15]])
+    assert estimated_errors(belief, codes) == {"n": 10, "low": 3, "high": 25}
+
+
+def test_a_weak_model_does_not_make_every_doubt_an_error():
+    """Half of the rows look like two classes; 5 % of the labels are wrong."""
+    rng = np.random.default_rng(0)
+    which = rng.integers(3, size=1500)
+    x = np.array([[2.0, 0], [0, 2], [1, 1]])[which] + 0.6 * rng.normal(size=(1500, 2))
+    wrong = rng.random(1500) < 0.05
+    given = np.where(wrong, (which + rng.integers(1, 3, 1500)) % 3, which)
+    emb = Embedding(vectors=x, metric="euclidean")
+    bad = find_label_errors(emb, given, random_state=0)
+    doubted = found(bad.pool, Consensus(confusions=0)).is_error
+    assert doubted.sum() > 4 * wrong.sum()
+    assert bad.is_error.sum() < 0.7 * doubted.sum()
+    assert bad.details["estimated_errors"]["n"] < 2 * wrong.sum()
+
+
+def test_the_transition_is_how_labels_go_wrong(planted):
+    bad, _, truth = planted
+    chance = bad.details["transition"]
+    np.testing.assert_allclose(chance.sum(axis=1), 1)
+    assert chance.index.tolist() == chance.columns.tolist() == bad.pool.classes.tolist()
+    seen = pd.crosstab(pd.Series(truth), pd.Series(bad.pool.labels), normalize="index")
+    seen = seen.reindex(index=chance.index, columns=chance.columns, fill_value=0)
+    assert np.corrcoef(chance.to_numpy().ravel(), seen.to_numpy().ravel())[0, 1] > 0.98
 
 
 @settings(max_examples=25, deadline=None)

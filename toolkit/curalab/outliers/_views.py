@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from curalab._check import FloatArray, IntArray
+from curalab._shape import inverse_root, shaped_gaps
 from curalab.pool import Pool
 
 __all__ = [
@@ -106,26 +107,6 @@ def _away(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArr
     """Return the distances to the nearest centre, as 1 - cosine and in spreads; shape (2, n)."""
     plain = 1 - (points @ unit(centres).T).max(axis=1)
     return np.stack([np.maximum(plain, 0), np.sqrt(shaped_gaps(points, centres, root).min(axis=1))])
-
-
-def inverse_root(residuals: FloatArray) -> FloatArray:
-    """Return a root of the inverse of the shrunk covariance around 0, shape (d, d)."""
-    from sklearn.covariance import ledoit_wolf
-
-    if len(residuals) < 2:
-        return np.eye(residuals.shape[1])
-    covariance = ledoit_wolf(residuals, assume_centered=True)[0]
-    value, vector = np.linalg.eigh(covariance)
-    least = max(value[-1] * 1e-9, np.finfo(np.float32).tiny)
-    return np.asarray(vector / np.sqrt(np.maximum(value, least)))
-
-
-def shaped_gaps(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
-    """Return the squared Mahalanobis distance of each row from each centre, shape (n, c)."""
-    middle = centres.mean(axis=0)
-    rows, away = (points - middle) @ root, (centres - middle) @ root
-    square = np.square(rows).sum(axis=1)[:, None] + np.square(away).sum(axis=1)
-    return np.asarray(np.maximum(square - 2 * rows @ away.T, 0))
 
 
 def _two(rows: IntArray) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:

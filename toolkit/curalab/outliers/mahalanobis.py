@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from curalab._check import FloatArray, IntArray, check_real
-from curalab.outliers._views import View, inverse_root, shaped_gaps
+from curalab._shape import inverse_root, shaped_gaps
+from curalab.outliers._views import View
 from curalab.pool import Pool
 
 __all__ = ["Mahalanobis", "class_distances"]

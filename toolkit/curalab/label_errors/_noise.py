@@ -1,0 +1,63 @@
+"""How often labels are wrong, and which are taken for which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from curalab._check import FloatArray, IntArray
+
+__all__ = ["estimated_errors", "transition"]
+
+_CLEAR = 0.2  # share of the rows predicted as a class that are predicted most clearly
+_FEWEST = 3
+_SHRINK = 5.0  # rows of the mean confusion that the counts of each class are mixed with
+_LEAST = 1e-3  # share of wrong labels below which none can be told from none at all
+
+
+def transition(belief: FloatArray, codes: IntArray) -> FloatArray:
+    """Return the chance that a row of class i is labelled j, (n_classes, n_classes); rows sum to 1.
+
+    Counted over the clear rows, and shrunk towards errors of the mean rate that fall on all
+    other classes alike.
+
+    Parameters
+    ----------
+    belief : ndarray of shape (n, n_classes)
+        Probability of each class, as if the row had no label.
+    codes : ndarray of shape (n,), int
+        The labels given.
+    """
+    n_classes, clear = belief.shape[1], _clear(belief)
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (belief[clear].argmax(axis=1), codes[clear]), 1)
+    rate = min(max(1 - np.trace(counts) / counts.sum(), _LEAST), 0.9)
+    usual = np.full((n_classes, n_classes), rate / max(n_classes - 1, 1))
+    np.fill_diagonal(usual, 1 - rate)
+    weight = _SHRINK * n_classes
+    return np.asarray((counts + weight * usual) / (counts.sum(axis=1, keepdims=True) + weight))
+
+
+def estimated_errors(belief: FloatArray, codes: IntArray) -> dict[str, Any]:
+    """Return how many labels are wrong, and an interval of 95 %, from the share of clear rows.
+
+    The interval is Wilson's for a share: it covers chance, not that doubtful rows may differ.
+    """
+    from scipy.stats import binomtest
+
+    clear = _clear(belief)
+    wrong = int((belief[clear].argmax(axis=1) != codes[clear]).sum())
+    found = binomtest(wrong, len(clear)).proportion_ci(method="wilson")
+    told = (wrong / len(clear), found.low, found.high)
+    return dict(zip(("n", "low", "high"), (round(len(codes) * v) for v in told), strict=True))
+
+
+def _clear(belief: FloatArray) -> IntArray:
+    """Return the rows predicted most clearly, out of those predicted as each class."""
+    predicted, most = belief.argmax(axis=1), belief.max(axis=1)
+    order = np.lexsort((-most, predicted))
+    size = np.bincount(predicted, minlength=belief.shape[1])
+    place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
+    wanted = np.maximum(_FEWEST, np.floor(_CLEAR * size)).astype(int)
+    return np.sort(order[place < np.repeat(wanted, size)])
