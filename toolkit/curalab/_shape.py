@@ -26,7 +26,7 @@ def inverse_root(residuals: FloatArray) -> FloatArray:
 
 def shaped_gaps(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
     """Return the squared Mahalanobis distance of each row from each centre, shape (n, c)."""
-    middle = centres.mean(axis=0)
-    rows, away = (points - middle) @ root, (centres - middle) @ root
+    middle, root = centres.mean(axis=0).astype(points.dtype), root.astype(points.dtype)
+    rows, away = (points - middle) @ root, (centres.astype(points.dtype) - middle) @ root
     square = np.square(rows).sum(axis=1)[:, None] + np.square(away).sum(axis=1)
     return np.asarray(np.maximum(square - 2 * rows @ away.T, 0))

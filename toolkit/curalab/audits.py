@@ -14,6 +14,7 @@ import pandas as pd
 from curalab._check import align, check_choice, check_seed, complain
 from curalab.duplicates import find_duplicates, find_leakage
 from curalab.embedding import Embedding, as_embedding
+from curalab.heads import with_proba
 from curalab.items import check_items, join
 from curalab.label_errors import find_label_errors
 from curalab.outliers import find_outliers
@@ -26,6 +27,7 @@ __all__ = ["Audit", "audit"]
 _log = logging.getLogger(__name__)
 _COLUMNS = ["problem", "n_items", "share", "evidence", "action", "call", "ids"]
 _P_VALUE = 0.01
+_NEIGHBORS = 30  # as many as duplicates look at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -99,8 +101,8 @@ def audit(
     ----------
     items : DataFrame of n_items rows
         The table; its index holds the ids. Not modified.
-    embedding : Embedding or array-like of shape (n_items, d)
-        Vectors of the items.
+    embedding : Embedding, Pool or array-like of shape (n_items, d)
+        Vectors of the items; a Pool may bring probabilities from a model of your own, and more.
     labels, groups, order, split : str, default=None
         Columns of `items`: the label; site, speaker or source; time or rank; and which rows are
         test rows (True, or "test"). Without `labels` no label errors are looked for, without
@@ -130,7 +132,8 @@ def audit(
     for name, column in named.items():
         if column is not None:
             check_choice(name, column, items.columns)
-    vectors = as_embedding(embedding)
+    brought = embedding if isinstance(embedding, Pool) else Pool(embedding=as_embedding(embedding))
+    vectors = brought.embedding
     if len(vectors) < 2:
         rule = "a table of at least 2 rows, to compare them with each other"
         raise ValueError(complain("items", rule, what=f"{len(vectors)} row"))
@@ -139,8 +142,10 @@ def audit(
     parts: dict[str, Any] = {
         name: items[column] for name, column in named.items() if column and name != "split"
     }
-    pool = Pool(embedding=vectors, **parts)
-    pool.embedding.neighbors(min(15, max(1, len(pool) - 1)))  # once, for all that follow
+    pool = brought.replace(**parts) if parts else brought
+    if pool.is_labelled.any() and pool.proba is None:
+        pool = with_proba(pool, seed)[0]  # once, for all that follow, as the neighbours are
+    pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1))
     finders = _finders(pool, items[split] if split else None, seed)
     results: dict[str, StageResult] = {}
     errors: dict[str, str] = {}
@@ -150,7 +155,7 @@ def audit(
         except Exception as error:  # told in the report: one bad column must not hide the rest
             _log.warning("the finder %s failed: %s", name, error)
             errors[name] = f"{type(error).__name__}: {error}"
-    problems = _problems(items, pool, results, labels)
+    problems = _problems(items, pool, results, labels or "label")
     return Audit(
         ids=pool.ids,
         problems=problems,
@@ -196,10 +201,10 @@ def _sides(embedding: Embedding, split: pd.Series) -> tuple[Embedding, Embedding
 
 
 def _problems(
-    items: pd.DataFrame, pool: Pool, results: Mapping[str, Any], labels: str | None
+    items: pd.DataFrame, pool: Pool, results: Mapping[str, Any], labels: str
 ) -> pd.DataFrame:
     found = list(_of_results(pool, results, labels))
-    table = check_items(items.drop(columns=[labels] if labels else []))
+    table = check_items(items.drop(columns=labels, errors="ignore"))
     for problem, rows in table.groupby("problem", sort=False):
         ids = [i for i in rows["id"] if i is not None] or items.index.tolist()
         where = ", ".join(map(str, rows["column"].dropna().unique()))
@@ -217,7 +222,7 @@ def _problems(
     return pd.DataFrame(told, columns=_COLUMNS)
 
 
-def _of_results(pool: Pool, results: Mapping[str, Any], labels: str | None) -> Any:
+def _of_results(pool: Pool, results: Mapping[str, Any], labels: str) -> Any:
     """Yield (rank, problem, ids, evidence, action, call); a higher rank is more pressing."""
     if "leakage" in results and len(results["leakage"]):
         ids = results["leakage"].ids.tolist()

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 _NEIGHBORS = 10
-_PARTS = 4  # times that the rows are dealt into two halves
+_PARTS = 2  # times that the rows are dealt into two halves
 _ROWS_A_CENTRE = 50
 _MOST_ROWS = 5_000  # of a half that centres are fitted on
 _DRAWS, _DRAWN = 30, 256
@@ -92,7 +92,8 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
             some = known[fit[:_MOST_ROWS]]
             n_centres = max(1, len(some) // _ROWS_A_CENTRE)
             seed = int(rng.integers(2**31))
-            found = KMeans(n_centres, n_init=1, max_iter=10, random_state=seed).fit(some)
+            means = KMeans(n_centres, init="random", n_init=1, max_iter=10, random_state=seed)
+            found = means.fit(some)
             centres = found.cluster_centers_
             root = inverse_root(some - centres[found.labels_])
             own[:, left] += _away(known[left], centres, root)
