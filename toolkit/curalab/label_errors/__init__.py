@@ -19,7 +19,9 @@ from curalab._check import (
     first_few,
     rows_of,
 )
+from curalab.label_errors._rank_stability import RankStability, rank_stability
 from curalab.label_errors._raters import RaterConsensus, raters
+from curalab.label_errors._review import ReviewBudget, review_budget
 from curalab.label_errors.area_under_margin import AreaUnderMargin
 from curalab.label_errors.calibrated_gaussians import CalibratedGaussians
 from curalab.label_errors.confident_learning import ConfidentLearning
@@ -42,11 +44,15 @@ __all__ = [
     "KNNAgreement",
     "LabelErrors",
     "MetadataArchaeology",
+    "RankStability",
     "RaterConsensus",
     "RelationGraph",
+    "ReviewBudget",
     "TrustedPrototypes",
     "find_label_errors",
+    "rank_stability",
     "raters",
+    "review_budget",
 ]
 
 STAGE = Stage(
@@ -71,7 +77,11 @@ STAGE = Stage(
         "trusted_prototypes": TrustedPrototypes,
         "judges": Judges,
     },
-    functions={"raters": raters},
+    functions={
+        "raters": raters,
+        "review_budget": review_budget,
+        "rank_stability": rank_stability,
+    },
     start_here="consensus",
 )
 
