@@ -17,6 +17,7 @@ from curalab.duplicates._threshold import ordinary_threshold
 from curalab.duplicates.exact import Exact
 from curalab.duplicates.near_text import NearText
 from curalab.duplicates.perceptual import Perceptual
+from curalab.duplicates.record_linkage import RecordLinkage
 from curalab.duplicates.semantic import Semantic
 from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
 from curalab.results import StageResult
@@ -28,6 +29,7 @@ __all__ = [
     "Leakage",
     "NearText",
     "Perceptual",
+    "RecordLinkage",
     "Semantic",
     "find_duplicates",
     "find_leakage",
@@ -62,6 +64,7 @@ STAGE = Stage(
         "exact": Exact,
         "near_text": NearText,
         "perceptual": Perceptual,
+        "record_linkage": RecordLinkage,
     },
     functions={"score_pairs": score_pairs},
     start_here="semantic",

@@ -13,7 +13,7 @@ from curalab.embedding import take_rows
 from curalab.items._table import kind_of
 from curalab.pool import Pool
 
-__all__ = ["images_of", "texts_of"]
+__all__ = ["data_of", "images_of", "is_missing", "texts_of"]
 
 _FILES = ("image", "audio")
 
@@ -23,7 +23,7 @@ def texts_of(pool: Pool, rows: IntArray | None = None, *, name: str) -> list[str
 
     Columns of texts are joined by a space, missing cells left out.
     """
-    data, ids = _data_of(pool, rows, name)
+    data, ids = data_of(pool, rows, name)
     if not isinstance(data, pd.DataFrame):
         return _as_texts(list(data), ids, name)
     texts = _columns(pool.data, _are_texts)
@@ -32,7 +32,7 @@ def texts_of(pool: Pool, rows: IntArray | None = None, *, name: str) -> list[str
         raise TypeError(complain("data", "a table with a column of texts", what=got))
     joined: list[str | None] = []
     for cells in zip(*(data.iloc[:, at] for at in texts), strict=True):
-        present = [cell for cell in cells if not _is_missing(cell)]
+        present = [cell for cell in cells if not is_missing(cell)]
         joined.append(" ".join(present) if present else None)
     return joined
 
@@ -44,7 +44,7 @@ def images_of(
 
     Of a table, its one column of images. None stands for a missing image.
     """
-    data, ids = _data_of(pool, rows, name)
+    data, ids = data_of(pool, rows, name)
     if isinstance(data, pd.DataFrame):
         images = _columns(pool.data, _are_images)
         if len(images) != 1:
@@ -54,10 +54,10 @@ def images_of(
             hint = "Pass Pool(embedding=…, data=items[column])." if images else ""
             raise TypeError(complain("data", rule, what=got, hint=hint))
         data = data.iloc[:, images[0]]
-    return [None if _is_missing(cell) else cell for cell in data], ids
+    return [None if is_missing(cell) else cell for cell in data], ids
 
 
-def _data_of(pool: Pool, rows: IntArray | None, name: str) -> tuple[Any, pd.Index]:
+def data_of(pool: Pool, rows: IntArray | None, name: str) -> tuple[Any, pd.Index]:
     if pool.data is None:
         raise ValueError(
             f"The method {name!r} needs 'data', and the pool has none. "
@@ -69,7 +69,7 @@ def _data_of(pool: Pool, rows: IntArray | None, name: str) -> tuple[Any, pd.Inde
 
 def _as_texts(cells: list[Any], ids: pd.Index, name: str) -> list[str | None]:
     rule = f"texts for the method {name!r}"
-    texts = [None if _is_missing(cell) else cell for cell in cells]
+    texts = [None if is_missing(cell) else cell for cell in cells]
     odd = [at for at, cell in enumerate(texts) if not isinstance(cell, str | None)]
     if odd:
         kinds = sorted({type(cells[at]).__name__ for at in odd})
@@ -87,7 +87,7 @@ def _columns(table: pd.DataFrame, is_wanted: Callable[[list[Any]], bool]) -> lis
     """Return the numbers of the columns whose present cells are wanted."""
     found = []
     for at in range(table.shape[1]):
-        present = [cell for cell in table.iloc[:, at] if not _is_missing(cell)]
+        present = [cell for cell in table.iloc[:, at] if not is_missing(cell)]
         if present and is_wanted(present):
             found.append(at)
     return found
@@ -106,5 +106,5 @@ def _are_images(cells: list[Any]) -> bool:
     return all(kind_of(cell) == "image" for cell in named)
 
 
-def _is_missing(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
     return cell is None or bool(pd.api.types.is_scalar(cell) and pd.isna(cell))

@@ -11,11 +11,27 @@ import pandas as pd
 from curalab._check import FloatArray
 from curalab.pool import Array, Stage, as_pool, run
 from curalab.results import StageResult
+from curalab.shift._rephrased import Rephrased, rephrased
+from curalab.shift._shortcuts import Shortcuts, shortcuts
+from curalab.shift._splits import group_leakage, time_leakage
 from curalab.shift.group_test import GroupTest
 from curalab.shift.order import Order
 from curalab.shift.reference_test import ReferenceTest
 
-__all__ = ["STAGE", "GroupTest", "Order", "ReferenceTest", "Shift", "find_shift"]
+__all__ = [
+    "STAGE",
+    "GroupTest",
+    "Order",
+    "ReferenceTest",
+    "Rephrased",
+    "Shift",
+    "Shortcuts",
+    "find_shift",
+    "group_leakage",
+    "rephrased",
+    "shortcuts",
+    "time_leakage",
+]
 
 STAGE = Stage(
     name="shift",
@@ -26,6 +42,12 @@ STAGE = Stage(
     ),
     returns=(Array(name="p_value", rows="one", low=0, high=1), Array(name="score")),
     methods={"group_test": GroupTest, "reference_test": ReferenceTest, "order": Order},
+    functions={
+        "shortcuts": shortcuts,
+        "rephrased": rephrased,
+        "group_leakage": group_leakage,
+        "time_leakage": time_leakage,
+    },
     start_here="group_test",
 )
 
