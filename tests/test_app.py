@@ -17,7 +17,7 @@ REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 def test_methods_lists_what_to_start_with(capsys):
     assert main(["methods", "outliers"]) == 0
     told = capsys.readouterr().out
-    assert re.search(r"^ \* knn ", told, re.MULTILINE)
+    assert re.search(r"^ \* consensus ", told, re.MULTILINE)
     assert "selectors" not in told
 
 

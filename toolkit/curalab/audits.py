@@ -176,7 +176,8 @@ def _finders(
 ) -> dict[str, Callable[[], StageResult]]:
     finders: dict[str, Callable[[], StageResult]] = {
         "duplicates": lambda: find_duplicates(pool, random_state=seed),
-        "outliers": lambda: find_outliers(pool, random_state=seed),
+        # whatever their labels: a row that two classes might claim is in doubt, and not odd
+        "outliers": lambda: find_outliers(pool.replace(labels=None, proba=None), random_state=seed),
     }
     if pool.labels is not None:
         finders["label_errors"] = lambda: find_label_errors(pool, random_state=seed)
@@ -233,6 +234,10 @@ def _of_results(pool: Pool, results: Mapping[str, Any], labels: str) -> Any:
         flagged = worst.ids[worst.is_error]
         ranked = flagged[np.argsort(worst.quality[worst.is_error], kind="stable")]
         evidence = "labels that the rows' neighbours and a held-out model contradict"
+        about = worst.details.get("estimated_errors")
+        if about:
+            between = f"{about['low']:,} to {about['high']:,}"
+            evidence += f"; of all labels about {about['n']:,} are wrong ({between})"
         if len(ranked):
             call = _call("relabel", f"field={labels!r}, new=…")
             yield 4, "label errors", ranked.tolist(), evidence, "review, then relabel", call
@@ -248,7 +253,11 @@ def _of_results(pool: Pool, results: Mapping[str, Any], labels: str) -> Any:
         odd = results["outliers"]
         ids = odd.top(int(odd.is_outlier.sum())).tolist()
         if ids:
+            views = odd.details.get("views")
             evidence = "rows far from all others"
+            if views is not None:  # what most of them stand out by
+                by = views[odd.is_outlier].idxmax(axis=1).mode()[0]
+                evidence += f", most of all by their {by}"
             yield 2, "outliers", ids, evidence, "review, then drop", _call("drop")
 
 
