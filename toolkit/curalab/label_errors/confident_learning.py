@@ -1,4 +1,4 @@
-"""Label errors by confident learning, through cleanlab."""
+"""Label errors by confident learning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_choice
+from curalab.label_errors._joint import label_issues, label_scores
 from curalab.pool import AnyArray, FloatArray, Pool
 
 __all__ = ["ConfidentLearning"]
@@ -22,7 +23,7 @@ class ConfidentLearning:
 
     A row counts as confidently of a class if its probability reaches the mean of that class over
     the rows labelled so; the counts of (given label, confident class) estimate how many labels of
-    each kind are wrong. All numbers are cleanlab's, and the same as calling it.
+    each kind are wrong. Ours: whole arrays at a time; scores and marks are the same as cleanlab's.
 
     Parameters
     ----------
@@ -51,17 +52,15 @@ class ConfidentLearning:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[FloatArray, AnyArray, dict[str, Any]]:
         """Return quality in [0, 1] and suggested labels, each (n_items,)."""
-        from cleanlab.filter import find_label_issues
-        from cleanlab.rank import get_label_quality_scores
-
         check_choice("rank", self.rank, _RANKS)
         check_choice("filter_by", self.filter_by, _FILTERS)
         judged, every = pool.is_labelled, np.asarray(pool.proba)
-        codes, proba = pool.codes[judged], every[judged]
+        codes, proba = pool.codes, every
+        if not judged.all():
+            codes, proba = codes[judged], every[judged]
         quality, is_error = np.ones(len(pool)), np.zeros(len(pool), dtype=bool)
-        scores = get_label_quality_scores(codes, proba, method=self.rank, adjust_pred_probs=False)
-        quality[judged] = np.clip(scores, 0, 1)
-        is_error[judged] = find_label_issues(codes, proba, filter_by=self.filter_by, n_jobs=1)
+        quality[judged] = np.clip(label_scores(codes, proba, self.rank), 0, 1)
+        is_error[judged] = label_issues(codes, proba, self.filter_by)
         details = {"is_error": is_error, "cut": {"rule": f"cleanlab, {self.filter_by}"}}
         suggested = pool.classes[every.argmax(axis=1)]
         return quality, suggested, details
