@@ -61,7 +61,7 @@ def test_a_finder_that_fails_is_told_not_skipped(made, monkeypatch):
     def fails(*arguments, **settings):
         raise RuntimeError("<b>no</b>")
 
-    monkeypatch.setattr("curalab.audits.find_outliers", fails)
+    monkeypatch.setattr("curalab.audits._finders.find_outliers", fails)
     report = cl.audit(items, embedding=emb, labels="label", random_state=0)
     assert report.errors == {"outliers": "RuntimeError: <b>no</b>"}
     assert "label_errors" in report.results
@@ -106,3 +106,57 @@ def test_bad_input(made):
         cl.audit([1], embedding=emb)
     report = cl.audit(items.assign(split="train"), embedding=emb, split="split", random_state=0)
     assert report.errors["leakage"].startswith("ValueError: The 'split' parameter must be a column")
+
+
+def test_labels_that_the_vectors_cannot_tell_are_one_problem_and_no_errors():
+    rng = np.random.default_rng(0)
+    items = pd.DataFrame({"label": rng.choice(["a", "b"], 200)})
+    report = cl.audit(items, embedding=rng.normal(size=(200, 5)), labels="label", random_state=0)
+    assert "label errors" not in report.problems["problem"].tolist()
+    assert len(report.rows("labels that vectors cannot tell")) == 200
+
+
+def test_a_pool_brings_probabilities(made):
+    items, emb = made
+    proba = np.where(items[["label"]].to_numpy() == np.array(["a", "b"]), 0.9, 0.1)
+    proba[50] = 0.5
+    pool = cl.Pool(embedding=emb, proba=proba, classes=["a", "b"])
+    report = cl.audit(items, embedding=pool, labels="label", random_state=0)
+    assert report.errors == {}
+    assert report["label_errors"].pool.proba[0].tolist() == [0.9, 0.1]
+
+
+def test_leaks_of_groups_and_times_shortcuts_and_poor_items_are_told():
+    rng = np.random.default_rng(0)
+    n = 120
+    label = rng.choice(["a", "b"], n)
+    texts = [f"a short note on {word} and {n - i} things" for i, word in enumerate(label)]
+    texts[5] = ""
+    items = pd.DataFrame(
+        {
+            "label": label,
+            "code": np.where(label == "a", 7, 8),
+            "user": [f"u{i % 40}" for i in range(n)],
+            "when": np.arange(n),
+            "part": np.where(np.arange(n) % 3 == 0, "test", "train"),
+        }
+    )
+    emb = cl.Embedding(vectors=rng.normal(size=(n, 6)), data=pd.Series(texts))
+    report = cl.audit(
+        items,
+        embedding=emb,
+        labels="label",
+        groups="user",
+        order="when",
+        split="part",
+        random_state=0,
+    )
+    assert report.errors == {}
+    told = report.problems.set_index("problem")
+    assert told.loc["groups on both sides", "n_items"] == 40
+    assert "40 groups" in told.loc["groups on both sides", "evidence"]
+    assert "times out of order" in told.index
+    assert told.loc["shortcut: code", "n_items"] == n
+    assert report.rows("quality: empty").tolist() == [5]
+    assert report["quality"].index.equals(report.ids)
+    assert "shortcut_is_solved" in report.to_frame().columns

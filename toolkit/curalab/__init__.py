@@ -31,7 +31,7 @@ from curalab.effect import Effect, measure_effect
 from curalab.embedding import Embedding
 from curalab.encoders import cache_info, clear_cache, compare_encoders, embed
 from curalab.explanations import Explanation, explain
-from curalab.items import check_items, join, load_items
+from curalab.items import check_items, image_quality, join, load_items, text_quality
 from curalab.label_errors import LabelErrors, find_label_errors, raters
 from curalab.leaderboard import Leaderboard, bench
 from curalab.ledger import Ledger
@@ -94,6 +94,7 @@ __all__ = [
     "find_outliers",
     "find_shift",
     "grow",
+    "image_quality",
     "join",
     "label_errors",
     "load_items",
@@ -117,5 +118,6 @@ __all__ = [
     "shift",
     "show_versions",
     "testing",
+    "text_quality",
     "top_k",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,7 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
     Mahalanobis distances, with one covariance for all centres of a half.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     points, known = unit(pool.embedding.points), unit(known_points(pool))
     judged, own = np.zeros((2, len(points))), np.zeros((2, len(known)))
@@ -93,7 +95,9 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
             n_centres = max(1, len(some) // _ROWS_A_CENTRE)
             seed = int(rng.integers(2**31))
             means = KMeans(n_centres, init="random", n_init=1, max_iter=10, random_state=seed)
-            found = means.fit(some)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows: copies
+                found = means.fit(some)
             centres = found.cluster_centers_
             root = inverse_root(some - centres[found.labels_])
             own[:, left] += _away(known[left], centres, root)

@@ -1,0 +1,69 @@
+"""What an audit runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from curalab._check import complain
+from curalab.duplicates import find_duplicates, find_leakage
+from curalab.embedding import Embedding
+from curalab.items import image_quality, text_quality
+from curalab.items._table import kind_of
+from curalab.label_errors import find_label_errors
+from curalab.outliers import find_outliers
+from curalab.pool import Pool
+from curalab.shift import find_shift, group_leakage, shortcuts, time_leakage
+
+__all__ = ["finders"]
+
+_SIGNALS = {"text": text_quality, "image": image_quality}
+
+
+def finders(
+    items: pd.DataFrame, pool: Pool, named: Mapping[str, str | None], seed: int
+) -> dict[str, Callable[[], Any]]:
+    """Return what there is to run, by name; `named` says which columns hold labels and the like."""
+    split, groups, order, labels = (named[name] for name in ("split", "groups", "order", "labels"))
+    # whatever their labels: a row that two classes might claim is in doubt, and not odd
+    bare = pool.replace(labels=None, proba=None)
+    found: dict[str, Callable[[], Any]] = {
+        "duplicates": lambda: find_duplicates(pool, random_state=seed),
+        "outliers": lambda: find_outliers(bare, random_state=seed),
+    }
+    if pool.labels is not None:
+        found["label_errors"] = lambda: find_label_errors(pool, random_state=seed)
+    method = "order" if pool.groups is None else "group_test"
+    found["shift"] = lambda: find_shift(pool, method=method, random_state=seed)
+    if split is not None:
+        found["leakage"] = lambda: find_leakage(*_sides(pool.embedding, items[split]))
+    if split is not None and groups is not None:
+        found["group_leakage"] = lambda: group_leakage(items, split=split, groups=groups)
+    if split is not None and order is not None:
+        found["time_leakage"] = lambda: time_leakage(items, split=split, time=order)
+    if labels is not None:
+        others = items.drop(columns=[c for c in (split,) if c is not None])
+        found["shortcuts"] = lambda: shortcuts(others, labels=labels, random_state=seed)
+    signals = _SIGNALS.get(_kind(pool))
+    if signals is not None:
+        found["quality"] = lambda: signals(pd.Series(list(pool.data), index=pool.ids))
+    return found
+
+
+def _kind(pool: Pool) -> str:
+    """Say what was embedded: text, image, or something else."""
+    data = pool.data
+    if data is None or isinstance(data, pd.DataFrame):
+        return ""
+    present = (cell for cell in data if cell is not None and not isinstance(cell, float))
+    return kind_of(next(present, None))
+
+
+def _sides(embedding: Embedding, split: pd.Series) -> tuple[Embedding, Embedding]:
+    is_test = split.isin([True, "test"]).to_numpy()
+    if is_test.all() or not is_test.any():
+        rule = 'a column in which some rows are True or "test", and some are not'
+        raise ValueError(complain("split", rule, what=f"{is_test.sum():,} test rows"))
+    return embedding.take(embedding.ids[~is_test]), embedding.take(embedding.ids[is_test])
