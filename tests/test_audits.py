@@ -160,3 +160,18 @@ def test_leaks_of_groups_and_times_shortcuts_and_poor_items_are_told():
     assert report.rows("quality: empty").tolist() == [5]
     assert report["quality"].index.equals(report.ids)
     assert "shortcut_is_solved" in report.to_frame().columns
+
+
+def test_every_flag_and_view_has_words():
+    from curalab.audits import _problems
+
+    images = cl.image_quality(np.random.default_rng(0).integers(0, 255, (4, 8, 8)).astype("uint8"))
+    flags = {
+        *images.select_dtypes(bool),
+        *cl.text_quality(["one", "two words"]).select_dtypes(bool),
+    }
+    assert flags == set(_problems._LOOKS)
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    for metric in ("cosine", "euclidean"):
+        odd = cl.find_outliers(cl.Embedding(vectors=x, metric=metric), random_state=0)
+        assert set(odd.details["views"]) <= set(_problems._FAR)

@@ -17,6 +17,36 @@ _P_VALUE = 0.01
 _SOLVES = 0.9  # AUC from which a column by itself is a shortcut
 _SHORTCUTS = 3  # told at most
 
+_FAR = {  # what the views of outliers.Consensus see
+    "neighbors": "from their nearest neighbours",
+    "centres": "from the centres of all clusters",
+    "shape": "from all clusters, measured by the spread of these",
+    "samples": "from rows drawn at random",
+    "tails": "in the tails of single columns",
+    "spread": "from the middle, measured by the spread of the rows",
+}
+_LOOKS = {  # what the flags of image_quality and text_quality say
+    "is_unreadable": "cannot be opened",
+    "is_blank": "one colour, or nearly so",
+    "is_dark": "hardly anything in it is light",
+    "is_bright": "hardly anything in it is dark",
+    "is_low_contrast": "little between its lightest and darkest parts",
+    "is_blurry": "no sharp edges",
+    "is_odd_size": "much larger or smaller than the others",
+    "is_odd_aspect": "much wider or taller than the others",
+    "is_empty": "no letters or digits",
+    "is_too_short": "much shorter than the others",
+    "is_too_long": "much longer than the others",
+    "is_other_script": "in another script than most",
+    "is_other_language": "perhaps in another language than most",
+    "is_boilerplate": "mostly sentences that many others share",
+    "is_repetitive": "says the same words over and over",
+    "is_mojibake": "characters read in a wrong encoding",
+    "is_html": "remnants of HTML",
+    "is_all_caps": "nearly all in capitals",
+    "is_url_only": "links, and little else",
+}
+
 
 class Problem(NamedTuple):
     """One problem; a higher rank is more pressing."""
@@ -147,9 +177,10 @@ def _of_outliers(results: Mapping[str, Any]) -> Iterator[Problem]:
     if odd is None or not odd.is_outlier.any():
         return
     ids = odd.top(int(odd.is_outlier.sum())).tolist()
-    told, views = "rows far from all others", odd.details.get("views")
+    told, views = "rows far from the others", odd.details.get("views")
     if views is not None:  # what most of them stand out by
-        told += f", most of all by their {views[odd.is_outlier].idxmax(axis=1).mode()[0]}"
+        by = views[odd.is_outlier].idxmax(axis=1).mode()[0]
+        told += f", most of all {_FAR.get(by, by)}"
     yield Problem(2, "outliers", ids, told, "review, then drop", _call("drop"))
 
 
@@ -161,7 +192,7 @@ def _of_quality(results: Mapping[str, Any]) -> Iterator[Problem]:
         ids = signals.index[signals[flag]].tolist()
         if ids:
             what = flag.removeprefix("is_").replace("_", " ")
-            told = "the item itself looks so, by the signals in results['quality']"
+            told = _LOOKS.get(flag, "by its signals")
             yield Problem(
                 1, f"quality: {what}", ids, told, "look, then drop or mend", _call("drop")
             )
