@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("CURALAB_BENCH_DATA") or ROOT.parent / "shared" / "data")
 
 
 def bench_digits(quick):
@@ -90,6 +93,103 @@ def bench_real(quick):
             row["precision"] = len(told & true) / max(len(told), 1)
             row["recall"] = len(told & true) / len(true)
         rows.append(row)
+    return rows
+
+
+def bench_images(quick):
+    """Judged near-duplicates among 14,996 small photographs.
+
+    `in 10`: share of the pairs judged to be the same shot (or very similar) that are among the ten
+    most similar images of one of the two; what the default threshold finds of them, and how many of
+    the judged pairs that it finds are the same shot. All judged pairs are duplicates of some kind,
+    so `pairs` matters as well.
+    """
+    import curalab as cl
+
+    folder = DATA / "cifar10_shared"
+    if not folder.is_dir():
+        return [{"vectors": f"no benchmark data in {DATA}"}]
+    judged = pd.read_csv(folder / "near_duplicate_pairs.csv")
+    names = pd.concat(
+        [pd.read_csv(folder / f"{side}_labels.csv")["file"] for side in ("train", "test")]
+    )
+    if quick:
+        names = names[
+            names.isin(judged[["file_a", "file_b"]].to_numpy().ravel())
+            | (np.arange(len(names)) % 9 == 0)
+        ]
+    images = pd.Series(read_images(folder / "images.zip", names), index=names.to_numpy())
+    same = {frozenset(p) for p in judged[judged["judgment"] == 1][["file_a", "file_b"]].to_numpy()}
+    alike = {frozenset(p) for p in judged[judged["judgment"] != 1][["file_a", "file_b"]].to_numpy()}
+    emb = cl.embed(images, encoder="patches", random_state=0)
+    near = emb.neighbors(10).indices
+    ten = {
+        frozenset((emb.ids[row], emb.ids[other])) for row in range(len(emb)) for other in near[row]
+    }
+    rows = []
+    for method in ("semantic", "perceptual"):
+        found = pair_set(cl.find_duplicates(emb, method=method, random_state=0))
+        told = found & (same | alike)
+        rows.append(
+            {
+                "method": method,
+                "in 10, same shot": len(same & ten) / len(same) if method == "semantic" else None,
+                "in 10, similar": len(alike & ten) / len(alike) if method == "semantic" else None,
+                "pairs": len(found),
+                "judged": len(told),
+                "precision, same shot": len(told & same) / max(len(told), 1),
+                "recall, same shot": len(told & same) / len(same),
+                "recall, similar": len(told & alike) / len(alike),
+            }
+        )
+    return rows
+
+
+def read_images(path, names):
+    """Return the images of a zip file as arrays."""
+    from PIL import Image
+
+    with zipfile.ZipFile(path) as archive:
+        return [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names]
+
+
+def bench_texts(quick):
+    """Recall of planted near-copies of texts against brute force, and seconds for 20,000 texts."""
+    import curalab as cl
+    from curalab.duplicates import NearText
+    from curalab.duplicates._shingles import shingle_sets
+
+    texts = cl.samples.docstrings()["text"].tolist()
+    rng, made = np.random.default_rng(0), []
+    for text in texts[: 300 if quick else 1_500]:
+        words = text.split()
+        for _ in range(max(1, len(words) // 12)):
+            words[rng.integers(len(words))] = "changed"
+        made.append(" ".join(words))
+    both = pd.Series([*texts[: 300 if quick else 1_500], *made])
+    sets, _ = shingle_sets(both.tolist(), 2)
+    size, common = np.diff(sets.indptr), (sets @ sets.T).toarray()
+    true = common / (size[:, None] + size - common)
+    pool = cl.Pool(embedding=np.ones((len(both), 2)), data=both)
+    rows = []
+    for threshold in (0.5, 0.7, 0.9):
+        began = time.perf_counter()
+        found = cl.find_duplicates(pool, method=NearText(), threshold=threshold, random_state=0)
+        seconds = time.perf_counter() - began
+        pairs = found.found[["row_a", "row_b"]].to_numpy()
+        wanted = np.triu(true >= threshold, 1)
+        hit = np.zeros_like(wanted)
+        hit[pairs.min(axis=1), pairs.max(axis=1)] = True
+        rows.append(
+            {
+                "texts": len(both),
+                "threshold": threshold,
+                "pairs": int(wanted.sum()),
+                "recall": (hit & wanted).sum() / max(wanted.sum(), 1),
+                "false": int((hit & ~wanted).sum()),
+                "seconds": seconds,
+            }
+        )
     return rows
 
 
