@@ -169,7 +169,9 @@ def find_outliers(
         then holds.
     method : str or callable, default="consensus"
         A name in ``cl.methods("outliers")``, a method with settings, or a function
-        ``(pool, *, rng)`` that returns one number a row, higher is odder.
+        ``(pool, *, rng)`` that returns one number a row, higher is odder. With a reference it may
+        add a mapping with `reference_oddness`, how odd each reference row would be as an unseen
+        one; without that, the verb judges a fifth of the reference at a time by the rest.
     random_state : int, default=None
         Seed. None draws one and records it.
 
