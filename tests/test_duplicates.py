@@ -474,3 +474,117 @@ def test_sides_of_different_spaces_are_refused():
         "The 'test' parameter must be of 3 dimensions, as 'train' is. Got 4 instead. "
         "Embed both with the same encoder: embed(test, encoder=train.encoder)."
     )
+
+
+# ---- leakage by other methods --------------------------------------------------------------------
+
+
+def sides(train, test):
+    return tuple(
+        Embedding(vectors=np.eye(5)[: len(data)] + 0.1, data=data) for data in (train, test)
+    )
+
+
+def test_leakage_of_texts_though_both_sides_have_the_same_ids():
+    train, test = sides(
+        ["a b c d e", "f g h", "i j k"], ["x y z", "F  g h", "a b c d e f", "x y z"]
+    )
+    leak = find_leakage(train, test, method="exact")
+    assert (leak.ids.tolist(), leak.nearest.tolist(), leak.similarity.tolist()) == ([1], [1], [1.0])
+    assert leak.params["method"] == "exact"
+    assert leak.params["n_test"] == 4
+    assert leak.details["linked_through_others"] == 0
+    leak = find_leakage(train, test, method="near_text", threshold=0.6)
+    assert (leak.ids.tolist(), leak.nearest.tolist()) == ([1, 2], [1, 0])
+    np.testing.assert_allclose(leak.similarity, [1, 4 / 5])
+
+
+def test_leakage_of_images_and_of_records():
+    rng = np.random.default_rng(0)
+    pictures = list(rng.integers(0, 256, size=(4, 32, 32)).astype(np.uint8))
+    train, test = sides(pictures[:2], [pictures[3], pictures[1] // 2])
+    leak = find_leakage(train, test, method="perceptual")
+    assert (leak.ids.tolist(), leak.nearest.tolist()) == ([1], [1])
+    train = pd.DataFrame({"who": ["Ann Miller", "Bob Stone"]}, index=["a", "b"])
+    test = pd.DataFrame({"who": ["ann  miller"]}, index=["a"])
+    train, test = (
+        Embedding(vectors=np.eye(2)[: len(t)], ids=t.index, data=t) for t in (train, test)
+    )
+    leak = find_leakage(train, test, method="record_linkage")
+    assert (leak.ids.tolist(), leak.nearest.tolist()) == (["a"], ["a"])
+
+
+def test_a_method_with_settings_finds_the_leaks_of_the_default():
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(size=(200, 8)), rng.normal(size=(60, 8))
+    test[:20] = train[:20] + 0.01
+    plain = find_leakage(train, test, threshold=0.99)
+    other = find_leakage(train, test, method=Semantic(partitions=1), threshold=0.99)
+    pd.testing.assert_frame_equal(plain.to_frame(), other.to_frame())
+    assert len(plain) == 20
+
+
+def test_test_rows_linked_through_others_only_are_counted():
+    def chain(pool, threshold, *, rng):
+        return np.array([[0, 3], [3, 4]]), np.ones(2)
+
+    leak = find_leakage(*sides(["a", "b", "c"], ["a", "b"]), method=chain, threshold=0.9)
+    assert leak.ids.tolist() == [0]
+    assert leak.details["linked_through_others"] == 1
+
+
+def test_sides_of_different_data_are_refused():
+    table = pd.DataFrame({"a": ["x"], "b": ["y"]})
+    assert message(ValueError, find_leakage, *sides(table, table[["a"]]), method="exact") == (
+        "The 'test' parameter must be with data of the same kind as 'train' has, a table with the "
+        "columns 'a', 'b'. Got a table with the columns 'a' instead."
+    )
+    assert message(ValueError, find_leakage, *sides(["a"], None or table), method="exact") == (
+        "The 'test' parameter must be with data of the same kind as 'train' has, one value a row. "
+        "Got a table with the columns 'a', 'b' instead."
+    )
+    bare = Embedding(vectors=np.eye(5)[:1] + 0.1)
+    assert message(ValueError, find_leakage, sides(["a"], ["a"])[0], bare, method="exact") == (
+        "The 'test' parameter must be with data of the same kind as 'train' has, one value a row. "
+        "Got no data instead."
+    )
+
+
+# ---- label conflicts -----------------------------------------------------------------------------
+
+
+def test_conflicts_by_hand():
+    # Groups: a b c (two labels), d e (two labels), f g (one label), h i (one without a label).
+    x = arc(0, 0.1, 0.2, 40, 40.4, 80, 80.1, 120, 120.1, 160)
+    found = find_duplicates(Embedding(vectors=x, ids=list("abcdefghij")), threshold=cos(1))
+    labels = pd.Series(
+        ["k", "m", "k", "m", "k", "k", "k", "m", None, "k"], index=list("abcdefghij")
+    )
+    told = found.conflicts(labels[::-1])
+    assert told.columns.tolist() == ["group", "id", "label", "similarity", "majority"]
+    assert told["id"].tolist() == ["a", "b", "c", "d", "e"]
+    assert told["group"].tolist() == [0, 0, 0, 1, 1]
+    assert told["label"].tolist() == ["k", "m", "k", "m", "k"]
+    assert told["majority"].tolist() == ["k", "k", "k", None, None]
+    np.testing.assert_allclose(told["similarity"], [cos(0.1), 1, cos(0.1), 1, cos(0.4)], rtol=1e-6)
+
+
+def test_the_group_with_most_other_labels_comes_first():
+    x = arc(0, 0.1, 40, 40.1, 40.2, 40.3)
+    found = find_duplicates(x, threshold=cos(1))
+    told = found.conflicts([1, 2, 1, 2, 3, 3])
+    assert told["group"].tolist() == [1, 1, 1, 1, 0, 0]
+    assert told["majority"].tolist() == [3, 3, 3, 3, None, None]
+
+
+def test_no_conflicts():
+    found = find_duplicates(arc(0, 0.1, 40), threshold=cos(1))
+    for labels in (["a", "a", "b"], ["a", None, "b"], [None, None, None]):
+        assert len(found.conflicts(labels)) == 0
+    assert len(find_duplicates(arc(0, 40), threshold=cos(1)).conflicts(["a", "b"])) == 0
+
+
+def test_conflicts_take_a_label_for_each_row():
+    found = find_duplicates(arc(0, 0.1, 40), threshold=cos(1))
+    with pytest.raises(ValueError, match="The 'labels' parameter must"):
+        found.conflicts(["a", "b"])

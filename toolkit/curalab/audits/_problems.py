@@ -152,15 +152,12 @@ def _of_duplicates(pool: Pool, results: Mapping[str, Any]) -> Iterator[Problem]:
     if extra:
         told = f"copies in {copies.n_groups:,} groups, one of each group kept"
         yield Problem(3, "duplicates", extra, told, "drop all but one", _call("drop"))
-    grouped = copies.group >= 0
-    codes = pd.Series(np.where(pool.is_labelled, pool.codes, -1), index=pool.ids)
-    codes = codes[grouped & pool.is_labelled]
-    groups = copies.group[grouped & pool.is_labelled]
-    torn = codes.groupby(groups).transform("nunique") > 1
-    if torn.any():
-        told, ids = "copies of one item with different labels", codes.index[torn].tolist()
-        action = "decide which label is right"
-        yield Problem(4, "label conflicts", ids, told, action, _call("relabel"))
+    if pool.labels is not None:
+        torn = copies.conflicts(pd.Series(pool.labels, index=pool.ids))
+        if len(torn):
+            told, ids = "copies of one item with different labels", torn["id"].tolist()
+            action = "decide which label is right"
+            yield Problem(4, "label conflicts", ids, told, action, _call("relabel"))
 
 
 def _of_shift(pool: Pool, results: Mapping[str, Any]) -> Iterator[Problem]:

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import BoolArray, FloatArray, IntArray, check_real
+from curalab._check import BoolArray, FloatArray, IntArray, check_integer, check_real
+from curalab.duplicates._conflicts import label_conflicts
 from curalab.duplicates._leakage import Leakage, find_leakage
 from curalab.duplicates._pairs import distinct, group_rows
 from curalab.duplicates._scoring import score_pairs
 from curalab.duplicates._threshold import ordinary_threshold
+from curalab.duplicates._verdicts import estimated_precision, spread_rows, verdicts_of
 from curalab.duplicates.exact import Exact
 from curalab.duplicates.near_text import NearText
 from curalab.duplicates.perceptual import Perceptual
@@ -154,6 +156,80 @@ class Duplicates(StageResult):
             self, group=group, keep=keep, similarity=similarity, found=found, params=params
         )
 
+    def borderline(self, n: int) -> pd.DataFrame:
+        """Return pairs for a person to judge, the least similar first.
+
+        They are spread evenly over the similarities found, from the threshold up, so that the
+        verdicts tell where precision falls: see `precision`.
+
+        Parameters
+        ----------
+        n : int
+            How many; all pairs, where there are fewer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of `pairs()`, with their positions in it as index.
+        """
+        n = check_integer("n", n, low=1, high=1_000_000)
+        return self.pairs().iloc[spread_rows(self.found["similarity"].to_numpy(), n)]
+
+    def precision(self, verdicts: Any, *, wanted: float = 0.95) -> dict[str, Any]:
+        """Estimate how many of the pairs found are duplicates, from verdicts on some of them.
+
+        Pairs are cut into strata of similarity, and each stratum counts with its pairs, whichever
+        were judged of it: verdicts on `borderline` pairs will do, and so will those on pairs drawn
+        at random, which give shorter intervals. Few verdicts give a wide interval, drawn a little
+        towards one half.
+
+        Parameters
+        ----------
+        verdicts : DataFrame or Series
+            A DataFrame with the columns `id_a`, `id_b` (in either order) and `is_duplicate`, or a
+            Series of verdicts indexed by positions in `pairs()`. Missing verdicts are left out.
+        wanted : float, default=0.95
+            The precision, 0 to 1, for which a threshold is suggested.
+
+        Returns
+        -------
+        dict
+            `precision` at the present threshold, with `low` and `high`, a 95 % interval; `n_pairs`
+            and `n_judged`; `suggested_threshold`, for `at`: the lowest from which precision is
+            estimated as `wanted`, which rises with similarity in that; None where it is not
+            reached; `strata`, a DataFrame of the strata and their verdicts.
+
+        Examples
+        --------
+        >>> import numpy as np, curalab as cl
+        >>> x = np.random.default_rng(0).normal(size=(100, 4))
+        >>> dup = cl.find_duplicates(x, threshold=0.9)
+        >>> asked = dup.borderline(20)
+        >>> said = dup.precision(asked["similarity"] > 0.97)
+        >>> said["n_pairs"], said["n_judged"], said["low"] < said["precision"] < said["high"]
+        (80, 20, True)
+        """
+        wanted = check_real("wanted", wanted, low=0, high=1)
+        rows, is_right = verdicts_of(verdicts, self.pairs())
+        return estimated_precision(self.found["similarity"].to_numpy(), rows, is_right, wanted)
+
+    def conflicts(self, labels: Any) -> pd.DataFrame:
+        """Return the groups whose members have different labels: errors, or ambiguous items.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_items,)
+            One label a row; None or NaN is missing, and such rows do not count.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each labelled member: `group`, `id`, `label`, `similarity` to the item kept,
+            and `majority`, the most frequent label of the group (None where two are). First the
+            groups with most labels beside the most frequent, of these the most similar.
+        """
+        return label_conflicts(self.ids, self.group, self.similarity, labels)
+
 
 def find_duplicates(
     embedding: Any,
@@ -177,7 +253,7 @@ def find_duplicates(
         1 / (1 + distance). None sets it from the data: neighbours count as duplicates where they
         are nearer than ordinary neighbours would be by chance, and of the rows with a duplicate
         at most 5 % are so by chance. ``details["threshold"]`` says what it is, and why. Methods
-        that compare content ("exact", "near_text", "perceptual") have their own.
+        that compare content ("exact", "near_text", "perceptual", "record_linkage") have their own.
     random_state : int, default=None
         Seed. None draws one and records it.
 

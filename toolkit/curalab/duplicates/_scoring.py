@@ -31,8 +31,8 @@ def score_pairs(
         Ids. Of a DataFrame the columns `id_a` and `id_b` count, as in `Duplicates.pairs()`.
     method : str or callable, default="semantic"
         A method of ``cl.methods("duplicates")`` that can score a given pair: "semantic", "exact"
-        (1 or 0), "near_text" or "perceptual", by name or with settings; or an object with
-        ``similarity(pool, pairs)`` for pairs of row numbers.
+        (1 or 0), "near_text", "perceptual" or "record_linkage", by name or with settings; or an
+        object with ``similarity(pool, pairs)`` for pairs of row numbers.
 
     Returns
     -------
