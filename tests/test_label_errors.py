@@ -400,6 +400,17 @@ def test_estimates_by_hand():
     assert estimated_errors(belief, codes) == {"n": 10, "low": 3, "high": 25}
 
 
+def test_labels_that_have_nothing_to_do_with_the_rows_are_not_called_errors():
+    rng = np.random.default_rng(0)
+    for share in (0.5, 0.1):
+        labels = rng.random(300) < share
+        bad = find_label_errors(rng.normal(size=(300, 6)), labels, random_state=0)
+        assert not bad.is_error.any()
+        assert bad.details["cut"]["rule"] == (
+            "none: the labels agree with what is held out no more than by chance"
+        )
+
+
 def test_a_weak_model_does_not_make_every_doubt_an_error():
     """Half of the rows look like two classes; 5 % of the labels are wrong."""
     rng = np.random.default_rng(0)

@@ -19,9 +19,12 @@ from curalab._check import (
     first_few,
     rows_of,
 )
+from curalab.label_errors._joint import label_issues
+from curalab.label_errors._multilabel import MultilabelErrors, multilabel_errors
 from curalab.label_errors._rank_stability import RankStability, rank_stability
 from curalab.label_errors._raters import RaterConsensus, raters
 from curalab.label_errors._review import ReviewBudget, review_budget
+from curalab.label_errors._targets import TargetErrors, target_errors
 from curalab.label_errors.area_under_margin import AreaUnderMargin
 from curalab.label_errors.calibrated_gaussians import CalibratedGaussians
 from curalab.label_errors.confident_learning import ConfidentLearning
@@ -44,15 +47,19 @@ __all__ = [
     "KNNAgreement",
     "LabelErrors",
     "MetadataArchaeology",
+    "MultilabelErrors",
     "RankStability",
     "RaterConsensus",
     "RelationGraph",
     "ReviewBudget",
+    "TargetErrors",
     "TrustedPrototypes",
     "find_label_errors",
+    "multilabel_errors",
     "rank_stability",
     "raters",
     "review_budget",
+    "target_errors",
 ]
 
 STAGE = Stage(
@@ -81,6 +88,8 @@ STAGE = Stage(
         "raters": raters,
         "review_budget": review_budget,
         "rank_stability": rank_stability,
+        "multilabel_errors": multilabel_errors,
+        "target_errors": target_errors,
     },
     start_here="consensus",
 )
@@ -273,9 +282,8 @@ def _cut(quality: FloatArray, suggested: AnyArray, pool: Pool) -> tuple[BoolArra
     if pool.proba is None:
         rule = "quality below 1/2, where another label is suggested"
         return other & (quality < 0.5), {"rule": rule}
-    from cleanlab.count import num_label_issues
-
-    estimated = int(num_label_issues(pool.codes[judged], pool.proba[judged]))
+    issues = label_issues(pool.codes[judged], pool.proba[judged], "confident_learning")
+    estimated = int(issues.sum())
     worst = np.zeros(len(pool), dtype=bool)
     worst[judged[np.argsort(quality[judged], kind="stable")[:estimated]]] = True
     rule = (

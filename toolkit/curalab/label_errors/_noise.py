@@ -8,7 +8,7 @@ import numpy as np
 
 from curalab._check import FloatArray, IntArray
 
-__all__ = ["estimated_errors", "transition"]
+__all__ = ["estimated_errors", "is_learnable", "transition"]
 
 _CLEAR = 0.2  # share of the rows predicted as a class that are predicted most clearly
 _FEWEST = 3
@@ -49,8 +49,20 @@ def estimated_errors(belief: FloatArray, codes: IntArray) -> dict[str, Any]:
     clear = _clear(belief)
     wrong = int((belief[clear].argmax(axis=1) != codes[clear]).sum())
     found = binomtest(wrong, len(clear)).proportion_ci(method="wilson")
-    told = (wrong / len(clear), found.low, found.high)
-    return dict(zip(("n", "low", "high"), (round(len(codes) * v) for v in told), strict=True))
+    shares = {"n": wrong / len(clear), "low": found.low, "high": found.high}
+    return {name: round(len(codes) * share) for name, share in shares.items()}
+
+
+def is_learnable(belief: FloatArray, codes: IntArray) -> bool:
+    """Whether predictions agree with the labels more often than predictions drawn at random would.
+
+    By more than three standard errors of the agreement expected from the frequencies of both.
+    """
+    n_classes, predicted = belief.shape[1], belief.argmax(axis=1)
+    shares = [np.bincount(c, minlength=n_classes) / len(codes) for c in (predicted, codes)]
+    expected = float(shares[0] @ shares[1])
+    agreed = float((predicted == codes).mean())
+    return bool(agreed > expected + 3 * np.sqrt(expected * (1 - expected) / len(codes)))
 
 
 def _clear(belief: FloatArray) -> IntArray:

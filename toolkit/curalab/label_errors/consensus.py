@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_integer, check_real
-from curalab.label_errors._noise import estimated_errors, transition
+from curalab.label_errors._noise import estimated_errors, is_learnable, transition
 from curalab.pool import AnyArray, FloatArray, IntArray, Pool
 
 __all__ = ["Consensus"]
@@ -18,6 +18,7 @@ _ROUNDS = 2
 _HEAD = 0.55  # of the weight is the head's, the rest the neighbours'
 _FLOOR = 1e-6
 _RULE = "quality below 1/2: another label is likelier"
+_NO_RULE = "none: the labels agree with what is held out no more than by chance"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Consensus:
     evidence of its own: with t(i, j) the estimated chance that a row of class i is labelled j, r(i)
     is multiplied by t(i, given) to the power `confusions`. Quality is
     r(given) / (r(given) + r(best other)); under 1/2 another label is likelier, and the row marked.
+    Where labels agree with r no more than by chance, none is: nothing is known about them.
 
     The chances t are counted where r is surest: among the fifth of the rows predicted as each
     class that are predicted most clearly. Where labels contradict a clear prediction they are
@@ -85,10 +87,11 @@ class Consensus:
         chance = transition(clear, codes)
         belief = belief * chance[:, given].T ** self.confusions
         quality, best = _odds(belief, given), belief.argmax(axis=1)
-        names = pd.Index(pool.classes)
+        names, is_told = pd.Index(pool.classes), is_learnable(clear, codes)
         details = {
-            "is_error": judged & (quality < 0.5),
-            "cut": {"rule": _RULE},
+            "is_error": judged & (quality < 0.5) & is_told,
+            "cut": {"rule": _RULE if is_told else _NO_RULE},
+            "is_learnable": is_told,
             "transition": pd.DataFrame(chance, index=names, columns=names),
             "estimated_errors": estimated_errors(clear, codes),
         }

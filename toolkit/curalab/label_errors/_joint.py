@@ -1,0 +1,190 @@
+"""The scores, the confident joint and the filters of confident learning, whole arrays at a time.
+
+The numbers are cleanlab's, rounding and ties included: its flags are matched row by row. Where a
+tie decides which of equal rows is marked, the same sort is run on the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
+
+__all__ = ["label_issues", "label_scores"]
+
+_CELLS = 1 << 19  # numbers looked at together: few enough to stay in the processor's cache
+_CLOSE = 1e-6  # probabilities this close count as equal
+_TINY = 1e-100
+_NEVER = 2.0  # threshold of a class that no row is labelled as
+
+
+# ---- scores --------------------------------------------------------------------------------------
+
+
+def label_scores(codes: IntArray, proba: FloatArray, rank: str) -> FloatArray:
+    """Return the quality of each label by the score named, shape (n,).
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,), int
+        The labels given.
+    proba : ndarray of shape (n, n_classes)
+        Probability of each class.
+    rank : {"self_confidence", "normalized_margin", "confidence_weighted_entropy"}
+        The score.
+    """
+    own = proba[np.arange(len(codes)), codes]
+    if rank == "self_confidence":
+        return own
+    if rank == "normalized_margin":
+        other = np.empty_like(own)
+        for block in _blocks(proba):
+            column = np.array(proba[block].T, order="C")
+            column[codes[block], np.arange(column.shape[1])] = -np.inf
+            other[block] = column.max(axis=0)
+        return (own - other + 1) / 2
+    from scipy.special import xlogy
+
+    entropy = np.empty_like(own)
+    for block in _blocks(proba):
+        part = np.maximum(proba[block], 0)  # a pool allows -1e-6, of which there is no logarithm
+        entropy[block] = -np.sum(xlogy(part, part), axis=1)
+    ratio = entropy / np.log(proba.shape[1]) / np.maximum(own, _CLOSE)
+    return np.asarray(np.log(ratio + 1) / np.maximum(ratio, _CLOSE))
+
+
+# ---- filters -------------------------------------------------------------------------------------
+
+
+def label_issues(codes: IntArray, proba: FloatArray, filter_by: str) -> BoolArray:
+    """Return whether each label is marked as an error by the filter named, shape (n,).
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,), int
+        The labels given.
+    proba : ndarray of shape (n, n_classes)
+        Probability of each class.
+    filter_by : {"prune_by_noise_rate", "confident_learning", "prune_by_class", "both"}
+        The filter.
+    """
+    n_classes = proba.shape[1]
+    size = np.bincount(codes, minlength=n_classes)
+    order = np.argsort(codes, kind="stable")
+    rows = np.split(order, np.cumsum(size)[:-1])  # of each class, ascending
+    own = proba[np.arange(len(codes)), codes]
+    guess = _confident_class(proba, _thresholds(own, rows))
+    if filter_by == "confident_learning":
+        marked = (guess >= 0) & (guess != codes)
+    else:
+        pruned = _prune_counts(_calibrated_joint(codes, guess, size))
+        marked = np.ones(len(codes), dtype=bool)
+        if filter_by in ("prune_by_class", "both"):
+            marked &= _by_class(own, rows, pruned)
+        if filter_by in ("prune_by_noise_rate", "both"):
+            marked &= _by_count(proba, own, rows, pruned)
+    found = np.flatnonzero(marked)
+    part = proba[found]
+    part[np.arange(len(found)), codes[found]] += _CLOSE
+    marked[found] = part.argmax(axis=1) != codes[found]  # the likeliest class is no error
+    return np.asarray(marked)
+
+
+def _thresholds(own: FloatArray, rows: Sequence[IntArray]) -> FloatArray:
+    """Return the mean probability of each class over the rows labelled so."""
+    mean = [own[of].mean() if len(of) else _NEVER for of in rows]
+    return np.maximum(mean, 2 * _CLOSE)
+
+
+def _confident_class(proba: FloatArray, threshold: FloatArray) -> IntArray:
+    """Return the class that each row is confidently of, -1 where there is none; shape (n,).
+
+    Of several, it is the likeliest class of all, which need not be one of them.
+    """
+    guess = np.full(len(proba), -1)
+    for block in _blocks(proba):
+        part = proba[block]
+        row, column = _cells(part >= threshold - _CLOSE)
+        here = guess[block]
+        here[row] = column
+        several = np.bincount(row, minlength=len(part)) > 1
+        here[several] = part[several].argmax(axis=1)
+    return guess
+
+
+def _calibrated_joint(codes: IntArray, guess: IntArray, size: IntArray) -> IntArray:
+    """Return the counts of (label, confident class), scaled up to the counts of the labels."""
+    k, sure = len(size), guess >= 0
+    # Counted class by label, then turned: the order in memory is the order of the sums below.
+    joint = np.bincount(guess[sure] * k + codes[sure], minlength=k * k).reshape(k, k).T
+    np.fill_diagonal(joint, joint.diagonal().clip(min=1))
+    scaled = (joint.T / joint.sum(axis=1) * size).T
+    scaled = scaled / max(np.sum(scaled), _TINY) * size.sum()
+    return np.stack([_rounded(row) for row in scaled])
+
+
+def _rounded(row: FloatArray) -> IntArray:
+    """Round so that the sum stays what it is: those furthest off give way, later ones first."""
+    whole, total = row.round(), np.sum(row).round()
+    while gap := int(total - whole.sum()):
+        step = 1 if gap > 0 else -1
+        whole[np.argsort(row - whole)[::-step][: abs(gap)]] += step
+    return np.asarray(whole.astype(int))
+
+
+def _prune_counts(joint: IntArray) -> IntArray:
+    """Return how many rows of label j look like class i, at [i, j]; each label keeps one row."""
+    kept = np.maximum(joint.diagonal(), 1)
+    added = kept - joint.diagonal()
+    others = np.maximum(np.count_nonzero(joint.T, axis=0) - 1.0, 1.0)
+    counts = np.maximum(joint.T - added / others, 0)
+    np.fill_diagonal(counts, kept)
+    return np.asarray(counts.astype(int))
+
+
+def _by_class(own: FloatArray, rows: Sequence[IntArray], pruned: IntArray) -> BoolArray:
+    """Mark the rows of each label with the least probability of it."""
+    marked = np.zeros(len(own), dtype=bool)
+    for k, of in enumerate(rows):
+        n = len(of) - int(pruned[k, k])
+        if len(of) > 1 and n >= 1:
+            marked[of[_least(own[of], n)]] = True
+    return marked
+
+
+def _by_count(
+    proba: FloatArray, own: FloatArray, rows: Sequence[IntArray], pruned: IntArray
+) -> BoolArray:
+    """Mark, for each pair of label and class, the rows where the class leads the label most."""
+    marked = np.zeros(len(own), dtype=bool)
+    for k, of in enumerate(rows):
+        if len(of) < 2:
+            continue
+        part, given, here = proba[of], own[of], np.zeros(len(of), dtype=bool)
+        for j in np.flatnonzero(pruned[:, k]):
+            if j != k:
+                here[_least(given - part[:, j], int(pruned[j, k]))] = True
+        marked[of] = here
+    return marked
+
+
+def _least(values: FloatArray, n: int) -> AnyArray:
+    """Return the places of the `n` least values, or a mask of them."""
+    if n >= len(values):
+        return np.ones(len(values), dtype=bool)
+    within = values <= np.partition(values, n - 1)[n - 1]
+    return within if np.count_nonzero(within) == n else np.argsort(values)[:n]
+
+
+def _blocks(proba: FloatArray) -> Iterator[slice]:
+    step = max(1, _CELLS // proba.shape[1])
+    return (slice(at, at + step) for at in range(0, len(proba), step))
+
+
+def _cells(mask: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return row and column of each cell marked; faster than `nonzero` of two dimensions."""
+    place = np.flatnonzero(mask)
+    row = place // mask.shape[1]
+    return row, place - row * mask.shape[1]
