@@ -175,3 +175,40 @@ def test_the_precision_wanted_is_a_share(found):
     assert message(ValueError, found.precision, pd.Series([True]), wanted=2) == (
         "The 'wanted' parameter must be a number from 0 to 1. Got 2 instead."
     )
+
+
+# ---- which to keep -------------------------------------------------------------------------------
+
+
+def line():
+    """Rows 0, 1, 2 are near each other, 2 only to 1; rows 4 and 5 are copies."""
+    x = np.array([[0.0], [1.0], [2.0], [50.0], [90.0], [90.0]])
+    ids = [*"abcdef"]
+    return find_duplicates(Embedding(vectors=x, metric="euclidean", ids=ids), threshold=0.5)
+
+
+def test_the_best_of_each_group_is_kept():
+    dup = line()
+    assert dup.ids[dup.keep].tolist() == ["b", "d", "e"]
+    last = dup.keeping([0, 1, 2, 0, 3, 4])
+    assert last.ids[last.keep].tolist() == ["c", "d", "f"]
+    assert last.group.tolist() == dup.group.tolist()
+    np.testing.assert_allclose(last.similarity, [np.nan, 0.5, 1, np.nan, 1, 1])
+    oldest = dup.keeping(-pd.Series([3.0, 2, 1, 0, 5, 4], index=[*"abcdef"]))
+    assert oldest.ids[oldest.keep].tolist() == ["c", "d", "f"]
+
+
+def test_times_rules_ties_and_missing_values():
+    dup = line()
+    times = pd.Series(pd.to_datetime(["2020", "2022", "2021", "2020", None, "2019"]))
+    assert dup.ids[dup.keeping(times.to_numpy()).keep].tolist() == ["b", "d", "f"]
+    rule = np.array([False, False, True, False, False, False])
+    assert dup.ids[dup.keeping(rule).keep].tolist() == ["c", "d", "e"]
+    assert dup.ids[dup.keeping(np.full(6, np.nan)).keep].tolist() == ["a", "d", "e"]
+    assert dup.keeping(rule).at(0.9).keep.tolist() == dup.at(0.9).keep.tolist()
+
+
+def test_what_cannot_be_ordered_is_refused():
+    with pytest.raises(TypeError) as caught:
+        line().keeping([*"abcdef"])
+    assert "must be of numbers or times, one a row, higher is rather kept." in str(caught.value)

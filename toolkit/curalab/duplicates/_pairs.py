@@ -13,6 +13,7 @@ __all__ = [
     "distinct",
     "expanded",
     "group_rows",
+    "kept_rows",
     "pairs_within",
     "spanning",
 ]
@@ -92,29 +93,39 @@ def expanded(
     return np.concatenate([made, same]), np.concatenate([similarity[at], np.ones(len(same))])
 
 
-def group_rows(
-    n: int, pairs: IntArray, similarity: FloatArray
-) -> tuple[IntArray, BoolArray, FloatArray]:
+def group_rows(n: int, found: pd.DataFrame) -> tuple[IntArray, BoolArray, FloatArray]:
     """Return the group of each row, whether it is kept, and its similarity to the kept one.
 
-    Kept is the member with the largest sum of similarities over its pairs: where a group has all
-    its pairs, the medoid. Ties go to the first row.
+    `found` has the pairs: `row_a`, `row_b`, `similarity`. Kept is the member with the largest sum
+    of similarities over its pairs: where a group has all its pairs, the medoid. Ties go to the
+    first row.
     """
+    pairs = found[["row_a", "row_b"]].to_numpy(dtype=np.int64)
     part = components(n, pairs)
     is_member = np.bincount(part)[part] > 1
     group = np.full(n, -1)
     group[is_member] = pd.factorize(part[is_member])[0]
+    twice = np.repeat(found["similarity"].to_numpy(dtype=np.float64), 2)
+    central: FloatArray = np.bincount(pairs.ravel(), twice, minlength=n).round(6)
+    return group, *kept_rows(group, central, found)
 
-    central = np.bincount(pairs.ravel(), np.repeat(similarity, 2), minlength=n).round(6)
-    order = np.lexsort((-central, group))  # stable: ties stay in the order of rows
-    order = order[is_member[order]]
+
+def kept_rows(
+    group: IntArray, worth: FloatArray, found: pd.DataFrame
+) -> tuple[BoolArray, FloatArray]:
+    """Return whether each row is kept, the one of most worth in its group, and how like it it is.
+
+    Ties go to the first row. The similarity of rows that are no pair with the kept one is NaN.
+    """
+    pairs = found[["row_a", "row_b"]].to_numpy(dtype=np.int64)
+    order = np.lexsort((-worth, group))  # stable: ties stay in the order of rows
+    order = order[group[order] >= 0]
     kept = order[np.unique(group[order], return_index=True)[1]]
-    keep = ~is_member
+    keep = group < 0
     keep[kept] = True
-
-    to_kept = np.full(n, np.nan)
+    to_kept = np.full(len(group), np.nan)
     for one, other in ((0, 1), (1, 0)):
         linked = np.isin(pairs[:, one], kept)
-        to_kept[pairs[linked, other]] = similarity[linked]
+        to_kept[pairs[linked, other]] = found["similarity"].to_numpy()[linked]
     to_kept[kept] = 1.0
-    return group, keep, to_kept
+    return keep, to_kept
