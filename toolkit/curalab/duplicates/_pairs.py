@@ -106,7 +106,7 @@ def group_rows(n: int, found: pd.DataFrame) -> tuple[IntArray, BoolArray, FloatA
     group = np.full(n, -1)
     group[is_member] = pd.factorize(part[is_member])[0]
     twice = np.repeat(found["similarity"].to_numpy(dtype=np.float64), 2)
-    central: FloatArray = np.bincount(pairs.ravel(), twice, minlength=n).round(6)
+    central = np.asarray(np.bincount(pairs.ravel(), twice, minlength=n).round(6), dtype=np.float64)
     return group, *kept_rows(group, central, found)
 
 

@@ -15,6 +15,9 @@ from curalab.items._table import kind_of
 
 Finding = tuple[object, object, str]
 
+_FAR = 20  # middle halves away from the median
+_FEWEST = 10  # different numbers below which none is far
+
 
 def check_items(items: pd.DataFrame) -> pd.DataFrame:
     """List what is odd about the cells of a table, without changing or refusing any.
@@ -35,8 +38,10 @@ def check_items(items: pd.DataFrame) -> pd.DataFrame:
         `problem`; empty where nothing is odd. Looked for: missing and repeated
         ids, missing values (one row for each in columns of text, images and
         audio, else their number), empty texts, values of another type than
-        most of their column, infinite numbers, constant columns, and images
-        and wav files that are unreadable, empty or hold one value only.
+        most of their column, infinite numbers, numbers far away from all
+        others, numbers written as text, names spelled in several ways, constant
+        columns, and images and wav files that are unreadable, empty or hold one
+        value only.
 
     Examples
     --------
@@ -101,10 +106,43 @@ def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]
         return
     if main == "text":
         yield from ((id, "empty text") for id, cell in same.items() if not cell.strip())
+        yield from _odd_writing(same)
+    if same.dtype.kind in "iuf":
+        yield from _far_numbers(same)
     if same.dtype.kind == "f":
         yield from ((id, "infinite number") for id in same.index[np.isinf(same.to_numpy())])
     if main in ("text", "number") and len(same) > 1 and same.nunique() == 1:
         yield None, f"constant: every value is {first_few(same.iloc[:1])}"
+
+
+def _odd_writing(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:
+    """Find numbers written as text, and names that differ in case and white space only."""
+    if 10 * pd.to_numeric(same, errors="coerce").notna().sum() >= 9 * len(same) > 0:
+        yield None, "numbers written as text"
+    spelled = pd.Series(same.unique())
+    if 2 * len(spelled) > len(same):  # texts, not names of classes
+        return
+    for _, ways in spelled.groupby([" ".join(way.split()).casefold() for way in spelled]):
+        if len(ways) > 1:
+            usual = same[same.isin(ways)].mode().iloc[0]
+            others = same.index[same.isin(ways) & (same != usual)]
+            yield from ((id, f"{same[id]!r} where most have {usual!r}") for id in others)
+
+
+def _far_numbers(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:
+    """Find numbers that lie far from the middle half and from every other number."""
+    values = same.astype(float)
+    values = values[np.isfinite(values)]
+    low, middle, high = values.quantile([0.25, 0.5, 0.75])
+    seen = np.sort(values.unique())
+    if high <= low or len(seen) < _FEWEST:
+        return
+    gap = np.diff(seen, prepend=-np.inf, append=np.inf)
+    alone = pd.Series(np.minimum(gap[:-1], gap[1:]), index=seen)
+    ends = seen[[0, -1]]
+    for id, value in values[(values - middle).abs() > _FAR * (high - low)].items():
+        if alone[value] > _FAR / 2 * (high - low) and value in ends:
+            yield id, f"far from all other numbers: {value:g}"
 
 
 def _unreadable(cells: pd.Series[Any], kind: str) -> Iterator[tuple[object, str]]:
