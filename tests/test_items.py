@@ -429,3 +429,25 @@ def test_join_finds_every_value_again(order, n):
     expected = [float(k) if k in order[:n] else np.nan for k in range(8)]
     np.testing.assert_array_equal(joined["y"], expected)
     assert joined["x"].tolist() == list(range(8))
+
+
+def test_far_numbers_numbers_as_text_and_spellings():
+    n = 60
+    table = pd.DataFrame(
+        {
+            "age": np.linspace(20, 60, n),
+            "year": [str(1950 + i) for i in range(n)],
+            "digit": [str(i % 10) for i in range(n)],  # names of classes
+            "town": ["Rome", "Oslo"] * (n // 2),
+        },
+        index=[f"i{i}" for i in range(n)],
+    )
+    table.loc["i3", "age"], table.loc["i5", "town"] = -999, " oslo"
+    found = check_items(table)
+    assert found.to_numpy().tolist() == [
+        ["i3", "age", "far from all other numbers: -999"],
+        [None, "year", "numbers written as text"],
+        ["i5", "town", "' oslo' where most have 'Oslo'"],
+    ]
+    table["age"] = np.geomspace(1, 1e6, n)  # skewed, but nothing apart
+    assert "age" not in check_items(table)["column"].tolist()

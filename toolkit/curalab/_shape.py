@@ -8,6 +8,7 @@ from curalab._check import FloatArray
 
 __all__: list[str] = []
 
+_NONE = 1e-20  # a variance that is none, but rounding
 _MOST = 20_000  # rows; more add nothing to a covariance of some hundred columns
 
 
@@ -20,8 +21,9 @@ def inverse_root(residuals: FloatArray) -> FloatArray:
     residuals = residuals[:: -(-len(residuals) // _MOST)]
     covariance = ledoit_wolf(residuals, assume_centered=True)[0]
     value, vector = np.linalg.eigh(covariance)
-    least = max(value[-1] * 1e-9, np.finfo(np.float32).tiny)
-    return np.asarray(vector / np.sqrt(np.maximum(value, least)))
+    if value[-1] < _NONE:  # copies: nothing spreads, and all directions count alike
+        return np.eye(residuals.shape[1])
+    return np.asarray(vector / np.sqrt(np.maximum(value, value[-1] * 1e-9)))
 
 
 def shaped_gaps(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:

@@ -16,6 +16,8 @@ from curalab.items._table import kind_of
 Finding = tuple[object, object, str]
 
 _FAR = 20  # middle halves away from the median
+_ARE = 0.9  # share of texts that are numbers
+_CLASSES = 20  # different ones up to which they may be names of classes
 _FEWEST = 10  # different numbers below which none is far
 
 
@@ -117,9 +119,10 @@ def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]
 
 def _odd_writing(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:
     """Find numbers written as text, and names that differ in case and white space only."""
-    if 10 * pd.to_numeric(same, errors="coerce").notna().sum() >= 9 * len(same) > 0:
-        yield None, "numbers written as text"
     spelled = pd.Series(same.unique())
+    are_numbers = pd.to_numeric(spelled, errors="coerce").notna().mean() >= _ARE
+    if are_numbers and len(spelled) > _CLASSES:
+        yield None, "numbers written as text"
     if 2 * len(spelled) > len(same):  # texts, not names of classes
         return
     for _, ways in spelled.groupby([" ".join(way.split()).casefold() for way in spelled]):
