@@ -224,9 +224,9 @@ def take_rows(data: Any, rows: IntArray) -> Any:
 
 
 def unit_rows(vectors: FloatArray) -> FloatArray:
-    """Return the rows scaled to length 1."""
+    """Return the rows scaled to length 1; rows of zeros stay as they are."""
     length = np.linalg.norm(vectors.astype(np.float64, copy=False), axis=1, keepdims=True)
-    return np.asarray(vectors / length, dtype=np.float32)
+    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:

@@ -14,7 +14,6 @@ from curalab._check import align, check_choice, check_seed, complain
 from curalab.audits._finders import finders
 from curalab.audits._problems import problems_of
 from curalab.embedding import as_embedding
-from curalab.heads import with_proba
 from curalab.items import join
 from curalab.pool import Pool
 from curalab.results import StageResult
@@ -142,8 +141,6 @@ def audit(
         name: items[column] for name, column in named.items() if column and name != "split"
     }
     pool = brought.replace(**parts) if parts else brought
-    if pool.is_labelled.any() and pool.proba is None:
-        pool = with_proba(pool, seed)[0]  # once, for all that follow, as the neighbours are
     pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1))
     results: dict[str, Any] = {}
     errors: dict[str, str] = {}

@@ -44,17 +44,17 @@ def finders(
     if split is not None and order is not None:
         found["time_leakage"] = lambda: time_leakage(items, split=split, time=order)
     if labels is not None:
-        others = items.drop(columns=[c for c in (split,) if c is not None])
-        found["shortcuts"] = lambda: shortcuts(others, labels=labels, random_state=seed)
-    signals = _SIGNALS.get(_kind(pool))
+        # the folder of an image is often where its label comes from
+        others = [c for c in items if c != split and _kind(items[c]) not in ("image", "audio")]
+        found["shortcuts"] = lambda: shortcuts(items[others], labels=labels, random_state=seed)
+    signals = _SIGNALS.get(_kind(pool.data))
     if signals is not None:
         found["quality"] = lambda: signals(pd.Series(list(pool.data), index=pool.ids))
     return found
 
 
-def _kind(pool: Pool) -> str:
-    """Say what was embedded: text, image, or something else."""
-    data = pool.data
+def _kind(data: Any) -> str:
+    """Say what cells hold: text, image, or something else."""
     if data is None or isinstance(data, pd.DataFrame):
         return ""
     present = (cell for cell in data if cell is not None and not isinstance(cell, float))

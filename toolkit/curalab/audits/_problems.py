@@ -134,7 +134,8 @@ def _of_labels(pool: Pool, results: Mapping[str, Any], labels: str) -> Iterator[
         yield Problem(0, "missing labels", ids, "no label", "propose labels", call)
     if "shortcuts" in results:
         found = results["shortcuts"]
-        sure = found.table[(found.table["p_value"] <= _P_VALUE) & (found.table["auc"] >= _SOLVES)]
+        is_sure = (found.table["p_value"] <= _P_VALUE) & (found.table["auc"] >= _SOLVES)
+        sure = found.table[is_sure & (found.table["kind"] != "order")]  # of which shift tells
         for row in sure.head(_SHORTCUTS).itertuples():
             ids = found.ids[found.solved.iloc[:, row.Index]].tolist()
             told = f"by itself gives {row.score:.0%} of the labels, chance {row.baseline:.0%}"

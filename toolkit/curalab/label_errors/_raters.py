@@ -320,9 +320,6 @@ def _pairs(table: _Ratings) -> tuple[_Ratings, IntArray]:
     return table._replace(item=table.item[first], rater=table.rater[first]), said
 
 
-# ---- agreement -----------------------------------------------------------------------------------
-
-
 # ---- input ---------------------------------------------------------------------------------------
 
 

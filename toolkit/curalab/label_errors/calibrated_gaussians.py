@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real
+from curalab.label_errors._joint import label_issues
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 __all__ = ["CalibratedGaussians"]
@@ -81,8 +82,6 @@ class CalibratedGaussians:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[FloatArray, AnyArray, dict[str, Any]]:
         """Return quality in [0, 1] and suggested labels, each (n_items,)."""
-        from cleanlab.count import num_label_issues
-
         check_integer("n_components", self.n_components, low=1)
         check_integer("n_neighbors", self.n_neighbors, low=1)
         check_integer("n_heads", self.n_heads, low=1)
@@ -95,7 +94,7 @@ class CalibratedGaussians:
         quality, best = np.ones(len(pool)), np.zeros(len(pool), dtype=int)
         quality[judged] = proba[judged, codes]
         best[judged] = proba[judged].argmax(axis=1)
-        estimated = int(num_label_issues(codes, proba[judged]))
+        estimated = int(label_issues(codes, proba[judged], "confident_learning").sum())
         is_error = np.zeros(len(pool), dtype=bool)
         is_error[judged[np.argsort(quality[judged], kind="stable")[:estimated]]] = True
         details: dict[str, Any] = {"is_error": is_error & (best != pool.codes), "proba": proba}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from curalab._check import check_real
+from curalab.embedding import unit_rows
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class RelationGraph:
         """
         import torch
 
-        features = torch.from_numpy(_unit(pool.embedding.points[judged]))
+        features = torch.from_numpy(unit_rows(pool.embedding.points[judged]))
         proba = torch.from_numpy(np.asarray(pool.proba)[judged].astype(np.float32))
         codes = torch.from_numpy(pool.codes[judged])
         labels = torch.nn.functional.one_hot(codes, len(pool.classes)).float()
@@ -137,11 +138,6 @@ class RelationGraph:
     def _powered(self, relation: torch.Tensor) -> torch.Tensor:
         relation[relation <= self.threshold] = 0
         return relation.pow_(self.power)
-
-
-def _unit(points: FloatArray) -> FloatArray:
-    length = np.linalg.norm(points, axis=1, keepdims=True)
-    return np.asarray(points / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def _ranked(values: FloatArray) -> FloatArray:

@@ -163,10 +163,10 @@ def find_outliers(
     false_alarms : float, default=None
         With a reference: the chance, from 0 to 1, that a clean row is marked. The cut is set on
         reference rows that are judged as unseen ones. Not together with `expected_share`. None
-        takes 0.02 where there is a reference. Where there is none, rows are marked whose oddness
-        lies two robust standard deviations (of the upper half) above the median: of ordinary rows
-        about 2 %, if their oddness is roughly normal. A method may have a cut of its own, which
-        then holds.
+        takes 0.02 where there is a reference, or as little as its rows can tell. Where there is
+        none, rows are marked whose oddness lies two robust standard deviations (of the upper half)
+        above the median: of ordinary rows about 2 %, if their oddness is roughly normal. A method
+        may have a cut of its own, which then holds.
     method : str or callable, default="consensus"
         A name in ``cl.methods("outliers")``, a method with settings, or a function
         ``(pool, *, rng)`` that returns one number a row, higher is odder. With a reference it may

@@ -9,6 +9,7 @@ import numpy as np
 
 from curalab._check import FloatArray, IntArray
 from curalab._shape import inverse_root, shaped_gaps
+from curalab.embedding import unit_rows
 from curalab.pool import Pool
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "sampled",
     "scaled",
     "together",
-    "unit",
 ]
 
 _NEIGHBORS = 10
@@ -86,7 +86,7 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    points, known = unit(pool.embedding.points), unit(known_points(pool))
+    points, known = pool.embedding.points, known_points(pool)  # of length 1
     judged, own = np.zeros((2, len(points))), np.zeros((2, len(known)))
     for _ in range(_PARTS):
         dealt = rng.permutation(len(known))
@@ -110,7 +110,7 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
 
 def _away(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
     """Return the distances to the nearest centre, as 1 - cosine and in spreads; shape (2, n)."""
-    plain = 1 - (points @ unit(centres).T).max(axis=1)
+    plain = 1 - (points @ unit_rows(centres).T).max(axis=1)
     return np.stack([np.maximum(plain, 0), np.sqrt(shaped_gaps(points, centres, root).min(axis=1))])
 
 
@@ -140,9 +140,3 @@ def sampled(points: FloatArray, known: FloatArray | None, rng: np.random.Generat
         total += gap.topk(k, dim=1, largest=False).values.double().mean(dim=1)
     found = (total / _DRAWS).numpy()
     return in_logs(found if is_own else found[n_known:], found[:n_known])
-
-
-def unit(points: FloatArray) -> FloatArray:
-    """Return rows scaled to length 1, float32."""
-    length = np.linalg.norm(points, axis=1, keepdims=True)
-    return np.asarray(points / np.maximum(length, 1e-12), dtype=np.float32)

@@ -37,14 +37,15 @@ class Consensus:
     - "euclidean" (tables): `samples`, the mean distance to the ten nearest of 256 rows drawn, over
       thirty draws, with columns compressed beyond their middle half [1]_; `tails`, how far out in
       the tails of the columns a row lies [2]_; `spread`, its robust Mahalanobis distance.
-    - where rows of two classes or more are known, of the reference if it has labels, else of the
-      pool: `class distance`, the Mahalanobis distance to the nearest class [3]_, and
+    - where rows of two classes or more are known, of the reference where there is one, else of
+      the pool: `class distance`, the Mahalanobis distance to the nearest class [3]_, and
       `class doubt`, the entropy of a head's held-out probabilities.
 
-    Distances are taken as logarithms, each way is put in units of the spread of the rows compared
-    with, and the mean taken; the mean of the class views counts as much as that of the others.
-    With a reference all is fitted on its rows, and ``details["reference_oddness"]`` is how odd each
-    of them would be as an unseen row. ``details["views"]`` has each way by itself.
+    Of tables, and of classes, distances are taken as logarithms. Each way is put in units of the
+    spread of the rows compared with, and the mean taken; that of the class views counts as much as
+    that of the others. With a reference all is fitted on its rows, and
+    ``details["reference_oddness"]`` is how odd each of them would be as an unseen row.
+    ``details["views"]`` has each way by itself.
 
     The parts are published, their combination is this project's own. It was chosen on fourteen
     tables with known anomalies and, so as not to fit these alone, on others with a rare class or

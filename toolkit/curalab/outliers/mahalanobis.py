@@ -23,8 +23,8 @@ class Mahalanobis:
     """Mahalanobis distance to the nearest class centre, or to the one centre without labels.
 
     Centres and the covariance around them, one for all classes, come from the labelled rows: those
-    of the reference where it has labels, else those of the pool; of all known rows where nothing
-    is labelled. The covariance is shrunk towards a multiple of the identity (Ledoit and Wolf), so
+    of the reference where there is one, else those of the pool; of all its rows where none has a
+    label. The covariance is shrunk towards a multiple of the identity (Ledoit and Wolf), so
     that it also serves in many dimensions. Robust by concentration: the share `trim` of the rows
     that lie farthest is left out, and centre and covariance are fitted anew, three times.
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from curalab._check import check_real
-from curalab.outliers._views import unit
+from curalab.embedding import unit_rows
 from curalab.pool import FloatArray, Pool
 
 __all__ = ["RelationGraph"]
@@ -50,7 +50,7 @@ class RelationGraph:
         """Return oddness, shape (n_items,); higher is odder."""
         least = check_real("threshold", self.threshold, low=0, high=1)
         known = pool if pool.reference is None else pool.reference
-        features, others = unit(pool.embedding.points), unit(known.embedding.points)
+        features, others = unit_rows(pool.embedding.points), unit_rows(known.embedding.points)
         is_told = pool.proba is not None and known.proba is not None
         proba = np.asarray(pool.proba, dtype=np.float32) if is_told else None
         beside = np.asarray(known.proba, dtype=np.float32) if is_told else None

@@ -26,8 +26,6 @@ from curalab.results import StageResult
 __all__ = ["Rephrased", "rephrased"]
 
 _WORDS, _CHARACTERS = 13, 50
-_BLOCK = 20_000_000  # words or characters hashed at a time
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; makes the order count
 _WORD = re.compile(r"\w+")
 
 
@@ -186,7 +184,7 @@ def rephrased(
 
 def _refuse(train: Pool, test: Pool) -> None:
     for name, pool in (("train", train), ("test", test)):
-        if _data(pool) is None:
+        if pool.data is None:
             rule = "an Embedding with the items that were embedded, for the judge"
             hint = "Make it with embed(items), or pass Embedding(vectors=…, data=items)."
             raise ValueError(complain(name, rule, what="vectors only", hint=hint))
@@ -204,12 +202,8 @@ def _refuse_judge(judge: Any) -> None:
         raise TypeError(complain("judge", rule, judge))
 
 
-def _data(pool: Pool) -> Any:
-    return pool.embedding.data if pool.data is None else pool.data
-
-
 def _items(pool: Pool) -> list[Any]:
-    data = _data(pool)
+    data = pool.data
     return data.to_dict("records") if isinstance(data, pd.DataFrame) else list(data)
 
 
@@ -277,38 +271,19 @@ def _best(
 def _overlaps(items: Sequence[Any], others: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     if not all(isinstance(item, str) for side in (items, others) for item in side):
         return np.full(len(items), np.nan), np.full(len(items), np.nan)
-    one, other = ([_WORD.findall(text.lower()) for text in side] for side in (items, others))
+    one, other = ([tuple(_WORD.findall(text.lower())) for text in side] for side in (items, others))
     words = _overlap(one, other, _WORDS)
     return words, _overlap(list(map("".join, one)), list(map("".join, other)), _CHARACTERS)
 
 
 def _overlap(items: Sequence[Any], others: Sequence[Any], n: int) -> FloatArray:
-    """Return the share of the n-grams of each item that are in any of the others."""
-    vocabulary: dict[str, int] = {}
-    hashes, row = _grams(items, n, vocabulary)
-    length = np.cumsum([max(len(other), n) for other in others])
-    is_known = np.zeros(len(hashes), dtype=bool)
-    for part in np.split(np.arange(len(others)), np.flatnonzero(np.diff(length // _BLOCK)) + 1):
-        is_known |= np.isin(hashes, _grams([others[i] for i in part], n, vocabulary)[0])
-    return np.asarray(
-        np.bincount(row, is_known, minlength=len(items))
-        / np.bincount(row, minlength=len(items)).clip(1)
-    )
+    """Return the share of each item's n-grams that some other has, (n_items,)."""
+    own = [_grams(item, n) for item in items]
+    wanted = {gram for grams in own for gram in grams}
+    known = {gram for other in others for gram in _grams(other, n) if gram in wanted}
+    return np.array([sum(g in known for g in grams) / max(len(grams), 1) for grams in own])
 
 
-def _grams(items: Sequence[Any], n: int, vocabulary: dict[str, int]) -> tuple[AnyArray, IntArray]:
-    """Return a hash of each n-gram of each item, and the item it is in.
-
-    An item of fewer than `n` is filled up with nothing, and is one n-gram; an empty one has none.
-    """
-    filled = [[vocabulary.setdefault(part, len(vocabulary) + 1) for part in item] for item in items]
-    filled = [codes + [0] * (n - len(codes)) if codes else [] for codes in filled]
-    size = [len(codes) for codes in filled]
-    codes = np.array([code for item in filled for code in item], dtype=np.uint64)
-    row = np.repeat(np.arange(len(items)), size)
-    count = max(len(codes) - n + 1, 0)
-    made = np.zeros(count, dtype=np.uint64)
-    for step in range(n):
-        made = made * _MULTIPLIER + codes[step : step + count]
-    inside = row[:count] == row[n - 1 : n - 1 + count]
-    return made[inside], row[:count][inside]
+def _grams(parts: Any, n: int) -> list[Any]:
+    """Return the stretches of `n` parts of a tuple or str; what is shorter is one, if not empty."""
+    return [parts[at : at + n] for at in range(max(len(parts) - n, 0) + 1)] if parts else []
