@@ -175,3 +175,16 @@ def test_every_flag_and_view_has_words():
     for metric in ("cosine", "euclidean"):
         odd = cl.find_outliers(cl.Embedding(vectors=x, metric=metric), random_state=0)
         assert set(odd.details["views"]) <= set(_problems._FAR)
+
+
+def test_folders_that_labels_come_from_are_no_shortcuts():
+    rng = np.random.default_rng(0)
+    label = rng.choice(["cat", "dog"], 60)
+    ids = [f"{name}/{i}.png" for i, name in enumerate(label)]
+    images = [rng.integers(0, 255, (8, 8)).astype("uint8") for _ in label]
+    items = pd.DataFrame({"image": images, "file": ids, "label": label}, index=ids)
+    emb = cl.Embedding(vectors=rng.normal(size=(60, 4)), ids=ids)
+    report = cl.audit(items, embedding=emb, labels="label", random_state=0)
+    assert report.errors == {}
+    assert not report.problems["problem"].str.startswith("shortcut").any()
+    assert report["shortcuts"].ids.equals(items.index)

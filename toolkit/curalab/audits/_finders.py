@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from curalab.items._table import kind_of
 from curalab.label_errors import find_label_errors
 from curalab.outliers import find_outliers
 from curalab.pool import Pool
-from curalab.shift import find_shift, group_leakage, shortcuts, time_leakage
+from curalab.shift import Shortcuts, find_shift, group_leakage, shortcuts, time_leakage
 
 __all__ = ["finders"]
 
@@ -44,13 +45,21 @@ def finders(
     if split is not None and order is not None:
         found["time_leakage"] = lambda: time_leakage(items, split=split, time=order)
     if labels is not None:
-        # the folder of an image is often where its label comes from
-        others = [c for c in items if c != split and _kind(items[c]) not in ("image", "audio")]
-        found["shortcuts"] = lambda: shortcuts(items[others], labels=labels, random_state=seed)
+        found["shortcuts"] = lambda: _shortcuts(items, labels, split, seed)
     signals = _SIGNALS.get(_kind(pool.data))
     if signals is not None:
         found["quality"] = lambda: signals(pd.Series(list(pool.data), index=pool.ids))
     return found
+
+
+def _shortcuts(items: pd.DataFrame, labels: str, split: str | None, seed: int) -> Shortcuts:
+    """Look for shortcuts in what a model may see: neither in ids nor in names of files.
+
+    Both often hold the folder that the label comes from.
+    """
+    seen = [c for c in items if c != split and _kind(items[c]) not in ("image", "audio")]
+    found = shortcuts(items[seen].reset_index(drop=True), labels=labels, random_state=seed)
+    return replace(found, ids=items.index, solved=found.solved.set_axis(items.index))
 
 
 def _kind(data: Any) -> str:
