@@ -26,6 +26,7 @@ _SPARE = 4  # candidates beyond k that the exact second look may reorder
 _MORE = 17  # candidates beyond k that rounded products may have put before others
 _LARGE = 4_096  # points from which rounding is tried
 _WORTH = 0.5  # share of sure rows in a block below which the next ones are not tried
+_HOPELESS = 0.05  # seconds of one product of a probe that takes a millisecond in hardware
 _LOOK = 128  # rows whose candidates fit into the processor's cache
 _TREE_DIMENSIONS = 8
 
@@ -188,12 +189,14 @@ def _rounding_pays() -> bool:
     import torch
 
     def seconds(dtype: torch.dtype) -> float:
-        left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 4096, dtype=dtype)
+        left, right = torch.ones(128, 384, dtype=dtype), torch.ones(2048, 384, dtype=dtype)
         taken = []
         for _ in range(6):  # the first of them prepares
             began = time.perf_counter()
-            torch.mm(left, right)
+            torch.mm(left, right.T)
             taken.append(time.perf_counter() - began)
+            if taken[-1] > _HOPELESS:
+                break
         return min(taken)
 
     with _fast_products():
