@@ -227,6 +227,7 @@ def test_labels_of_some_rows_help_to_tell_the_foreign_ones():
         "centres",
         "shape",
         "class distance",
+        "class neighbors",
         "class doubt",
     ]
     assert auroc(is_odd, told.oddness) > auroc(is_odd, plain.oddness) + 0.01
@@ -234,6 +235,40 @@ def test_labels_of_some_rows_help_to_tell_the_foreign_ones():
     judged = np.concatenate([x[~is_odd][400:], x[is_odd]])
     found = find_outliers(judged, reference=clean, random_state=0)
     assert auroc(np.arange(len(judged)) >= (~is_odd).sum() - 400, found.oddness) > 0.9
+
+
+def test_directions_that_tell_no_classes_apart_hardly_count():
+    """A class that the reference lacks differs in 10 of 120 directions, as classes do."""
+    told, alarms = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        which = np.arange(1_200) % 9
+        x = rng.normal(size=(1_200, 120))
+        x[:, :10] += 1.5 * rng.normal(size=(9, 10))[which]
+        has, is_odd = which[:700] < 8, which[700:] == 8
+        known = Embedding(vectors=x[:700][has], metric="euclidean")
+        judged = Embedding(vectors=x[700:], metric="euclidean")
+        clean = Pool(embedding=known, labels=which[:700][has])
+        found = find_outliers(judged, reference=clean, random_state=0)
+        plain = find_outliers(judged, reference=clean, method="mahalanobis", random_state=0)
+        scores = plain.oddness, found.details["views"]["class distance"], found.oddness
+        told.append([auroc(is_odd, score) for score in scores])
+        alarms.append(found.is_outlier[~is_odd].mean())
+    plainly, by_class, together = np.mean(told, axis=0)
+    assert by_class > plainly + 0.03
+    assert together > plainly + 0.05
+    assert np.mean(alarms) == pytest.approx(0.02, abs=0.015)
+
+
+def test_reference_rows_without_a_label_are_compared_with_as_well():
+    rng = np.random.default_rng(0)
+    x, which = texts_like(rng, 300)
+    labels = np.where(np.arange(200) % 3 == 0, None, which[:200].astype(object))
+    clean = Pool(embedding=x[:200], labels=labels)
+    judged = np.concatenate([x[200:], rng.normal(size=(20, 40))])
+    found = find_outliers(judged, reference=clean, random_state=0)
+    assert auroc(np.arange(120) >= 100, found.oddness) > 0.9
+    assert found.is_outlier[:100].mean() < 0.1
 
 
 def test_a_class_of_one_row_and_one_class_alone():

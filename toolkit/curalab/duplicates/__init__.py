@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_real
+from curalab.duplicates._graph import without_copies
 from curalab.duplicates._leakage import Leakage, find_leakage
 from curalab.duplicates._pairs import distinct, group_rows
 from curalab.duplicates._result import Duplicates
@@ -139,7 +140,10 @@ def _resolved(pool: Pool, method: Any, threshold: float | None) -> tuple[float, 
     own = getattr(function, "default_threshold", 1.0 if len(pool) < 2 else None)
     if own is not None:
         return own, {"rule": f"set by {name}", "threshold": own}
-    near = pool.embedding.neighbors
+    few = without_copies(pool.embedding)
+    rows = pool.embedding if few is None else few[0]
+    if len(rows) < 2:
+        return 1.0, {"rule": "all rows are copies of one", "threshold": 1.0}
     return ordinary_threshold(
-        lambda k: near(k).distance, len(pool) - 1, metric=pool.embedding.metric
+        lambda k: rows.neighbors(k).distance, len(rows) - 1, metric=rows.metric
     )

@@ -45,6 +45,8 @@ def candidate_pairs(vectors: Any, partners: int, largest: int) -> IntArray:
     and of each row's partners in the others only the `partners` most similar count, so that n rows
     never make more than ``n * partners`` pairs.
     """
+    if not vectors.shape[0]:
+        return np.empty((0, 2), dtype=np.int64)
     n, size = vectors.shape[0], np.bincount(vectors.indices, minlength=vectors.shape[1])
     kept = np.flatnonzero((size > 1) & (size <= largest))
     rare = vectors[:, kept].tocsr()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from curalab._check import FloatArray, IntArray
-from curalab.duplicates._pairs import COMPLETE, components, distinct, spanning
+from curalab.duplicates._pairs import COMPLETE, components, distinct, expanded, spanning
 from curalab.embedding import Embedding
 from curalab.neighbors import Neighbors, nearest
 
-__all__ = ["similar_pairs", "similarity_of"]
+__all__ = ["similar_pairs", "similarity_of", "without_copies"]
 
 _FIRST = 30
 _BLOCK = 8_192  # pairs measured at a time
@@ -29,6 +29,9 @@ def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, Flo
     n = len(embedding)
     if n < 2:
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
+    few = without_copies(embedding)
+    if few is not None:
+        return expanded(few[1], *similar_pairs(few[0], threshold))
     for k in (min(_FIRST, n - 1), min(COMPLETE, n - 1)):
         graph = embedding.neighbors(k)
         near = graph.similarity >= np.float64(threshold)
@@ -42,6 +45,22 @@ def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, Flo
     if not is_large.any():
         return pairs, similarity
     return _thinned(embedding, threshold, pairs, similarity, np.where(is_large, part, -1))
+
+
+def without_copies(embedding: Embedding) -> tuple[Embedding, IntArray] | None:
+    """Return the distinct rows, and which of them each row is, where most rows are exact copies.
+
+    None where they are not: then the graph of all rows is worth having.
+    """
+    vectors = np.ascontiguousarray(embedding.vectors + np.float32(0))  # -0.0 is 0.0
+    n = len(vectors)
+    if 2 * len(np.unique(vectors[:, 0])) > n:
+        return None
+    rows = vectors.view(np.dtype((np.void, vectors.strides[0]))).ravel()
+    _, first, label = np.unique(rows, return_index=True, return_inverse=True)
+    if 2 * len(first) > n:
+        return None
+    return Embedding(vectors=vectors[first], metric=embedding.metric), label
 
 
 def _thinned(

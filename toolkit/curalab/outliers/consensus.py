@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from curalab.outliers._class_space import seen_by_class
 from curalab.outliers._tails import compressed, tails_of
 from curalab.outliers._views import (
     View,
@@ -38,8 +39,11 @@ class Consensus:
       thirty draws, with columns compressed beyond their middle half [1]_; `tails`, how far out in
       the tails of the columns a row lies [2]_; `spread`, its robust Mahalanobis distance.
     - where rows of two classes or more are known, of the reference where there is one, else of
-      the pool: `class distance`, the Mahalanobis distance to the nearest class [3]_, and
-      `class doubt`, the entropy of a head's held-out probabilities.
+      the pool: `class distance`, the distance to the nearest class in a space in which directions
+      count by how well they tell the classes apart, a Mahalanobis distance [3]_ less the part
+      that has nothing to do with classes [4]_; `class neighbors`, how far the five nearest rows
+      lie there, less what is usual for these; and `class doubt`, the entropy of a head's held-out
+      probabilities.
 
     Of tables, and of classes, distances are taken as logarithms. Each way is put in units of the
     spread of the rows compared with, and the mean taken; that of the class views counts as much as
@@ -52,7 +56,11 @@ class Consensus:
     planted rows. Mean AUROC / average precision: .861 / .539 on the former (isolation forest
     .847 / .520, ten neighbours .780 / .399), and .768 / .262 on eighteen tables with one class
     made rare (.773 / .244, .776 / .245). Of 11,850 requests to an assistant, 600 of them out of
-    scope, it ranks those at .975 (ten neighbours .972), with the training rows labelled at .986.
+    scope, it ranks those at .975 (ten neighbours .972), with the training rows labelled at .987,
+    and the other rows against these as a labelled reference at .983 (Mahalanobis distance .965).
+    Whole classes held out of texts, digits and photographs (thirteen draws from six sets, on
+    which the views of classes were chosen) are ranked against a labelled reference of the others
+    at .841 in the mean; .814 with the plain Mahalanobis distance in place of both distances.
     The doubt of a head alone is no measure of oddness: far from all classes heads can be sure.
 
     References
@@ -64,6 +72,10 @@ class Consensus:
        arXiv:2009.09463.
     .. [3] Lee, Lee, Lee, Shin (2018), "A Simple Unified Framework for Detecting
        Out-of-Distribution Samples and Adversarial Attacks", NeurIPS. arXiv:1807.03888.
+    .. [4] Ren, Fort, Liu, Roy, Padhy, Lakshminarayanan (2021), "A Simple Fix to Mahalanobis
+       Distance for Improving Near-OOD Detection". arXiv:2106.09022. (There the whole class-free
+       distance is taken off, from the overall mean. Here nineteen twentieths, and of the metric,
+       so that neighbours can be looked for in it and few classes leave some of it.)
     """
 
     cost: ClassVar[str] = "one neighbour pass, k-means or draws; with labels a head for each fold"
@@ -117,29 +129,22 @@ def _of_classes(pool: Pool, rng: np.random.Generator) -> dict[str, View]:
     known = pool if pool.reference is None else pool.reference
     if known.labels is None or len(np.unique(known.codes[known.is_labelled])) < 2:
         return {}
-    judged, usual = _doubts(pool, known, rng)
+    points, codes, n_own = known.embedding.points, known.codes, 0
+    if known is not pool:  # the rows judged come after the known ones, without labels
+        points, n_own = np.concatenate([points, pool.embedding.points]), len(known)
+        codes = np.concatenate([codes, np.full(len(pool), -1)])
+    away, beside = seen_by_class(points, codes, rng)
+    proba = pool.proba if known is pool else None
+    if proba is None:
+        from curalab.heads import out_of_fold_proba
+
+        proba = out_of_fold_proba(points, codes, len(known.classes), rng=rng)[0]
+    doubt = _entropy(np.asarray(proba))
     return {
-        "class distance": in_logs(*class_distances(pool)),
-        "class doubt": View(judged, usual),
+        "class distance": in_logs(away[n_own:], away[: len(known)]),
+        "class neighbors": View(beside[n_own:], beside[: len(known)]),
+        "class doubt": View(doubt[n_own:], doubt[: len(known)]),
     }
-
-
-def _doubts(pool: Pool, known: Pool, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Return the entropy of held-out probabilities, of the rows judged and of the known ones."""
-    from curalab.heads import out_of_fold_proba
-
-    if known is pool:
-        proba = pool.proba
-        if proba is None:
-            points, n_classes = pool.embedding.points, len(pool.classes)
-            proba = out_of_fold_proba(points, pool.codes, n_classes, rng=rng)[0]
-        doubt = _entropy(np.asarray(proba))
-        return doubt, doubt
-    rows = np.flatnonzero(known.is_labelled)
-    points = np.concatenate([known.embedding.points[rows], pool.embedding.points])
-    codes = np.concatenate([known.codes[rows], np.full(len(pool), -1)])  # judged by every head
-    doubt = _entropy(out_of_fold_proba(points, codes, len(known.classes), rng=rng)[0])
-    return doubt[len(rows) :], doubt[: len(rows)]
 
 
 def _entropy(proba: FloatArray) -> FloatArray:

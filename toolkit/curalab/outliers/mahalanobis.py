@@ -12,7 +12,7 @@ from curalab._shape import inverse_root, shaped_gaps
 from curalab.outliers._views import View
 from curalab.pool import Pool
 
-__all__ = ["Mahalanobis", "class_distances"]
+__all__ = ["Mahalanobis", "class_distances", "means_and_root"]
 
 _STEPS = 3
 _TRIM = 0.25
@@ -64,7 +64,7 @@ def class_distances(pool: Pool, *, trim: float | None = None, by_class: bool = T
         trim = 0.0 if codes.any() else _TRIM
     kept = np.ones(len(known), dtype=bool)
     for _ in range(1 + (_STEPS if trim else 0)):
-        means, root = _fitted(known[kept], codes[kept])
+        means, root = means_and_root(known[kept], codes[kept])
         gaps = shaped_gaps(known, means, root)
         size = np.bincount(codes[kept], minlength=len(means))[codes]
         own = np.arange(len(known)), codes
@@ -95,7 +95,7 @@ def _known_rows(pool: Pool, by_class: bool) -> tuple[FloatArray, IntArray, IntAr
     return points[rows], codes, rows if known is pool else None
 
 
-def _fitted(points: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+def means_and_root(points: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return the class means (c, d) and a root of the inverse covariance around them (d, d)."""
     size = np.bincount(codes)[:, None]
     order = np.argsort(codes, kind="stable")
