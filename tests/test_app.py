@@ -60,6 +60,22 @@ def test_a_folder_of_images_with_a_broken_one(tmp_path, capsys):
     assert left_out in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_folder_of_sounds(tmp_path, capsys):
+    from scipy.io import wavfile
+
+    rng = np.random.default_rng(0)
+    for name, pitch in (("high", 0.9), ("low", 0.2)):
+        (tmp_path / "sounds" / name).mkdir(parents=True)
+        for i in range(15):
+            wave = 8000 * np.sin(pitch * np.arange(4000)) + 500 * rng.normal(size=4000)
+            wavfile.write(tmp_path / "sounds" / name / f"{i}.wav", 8000, wave.astype(np.int16))
+    (tmp_path / "sounds" / "low" / "broken.wav").write_bytes(b"no sound")
+    assert main(["audit", "--images", str(tmp_path / "sounds"), "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "30 items. Embedding with log_mel." in told
+    assert "Left out 1 items whose audio is missing or cannot be read: low/broken.wav." in told
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

@@ -50,16 +50,22 @@ def test_wrong_value(clean):
     items, x = clean
     items = items.copy()
     items.loc["i7", "age"] = 999.0
-    _, report = told(items, x)
-    assert report.rows("table: far from all other numbers: 999").tolist() == ["i7"]
+    problems, report = told(items, x)
+    assert report.rows("table: far numbers").tolist() == ["i7"]
+    said = "age: far from all other numbers: 999"
+    assert problems.loc["table: far numbers", ["evidence", "why"]].tolist() == [said, [said]]
 
 
 def test_missing_values(clean):
     items, x = clean
     items = items.copy()
     items.loc[["i3", "i4"], "age"] = np.nan
-    problems, _ = told(items, x)
-    assert "table: 2 of 300 values are missing" in problems.index
+    items["note"] = pd.Series("seen once", index=["i9"]).reindex(items.index)
+    problems, report = told(items, x)
+    assert report.rows("table: missing values").tolist() == ["i3", "i4"]
+    said = problems.loc["table: missing values"]
+    assert said["evidence"] == "empty cells in age (2); mostly empty: note (100%)"
+    assert said["why"] == ["no age", "no age"]
 
 
 def test_wrong_format(clean):
@@ -72,9 +78,12 @@ def test_one_name_in_several_spellings(clean):
     items, x = clean
     items = items.copy()
     items.loc[["i1", "i2"], "site"] = ["oslo ", "OSLO"]
-    _, report = told(items, x)
-    assert report.rows("table: 'oslo ' where most have 'Oslo'").tolist() == ["i1"]
-    assert report.rows("table: 'OSLO' where most have 'Oslo'").tolist() == ["i2"]
+    problems, report = told(items, x)
+    assert report.rows("table: one name in several spellings").tolist() == ["i1", "i2"]
+    assert problems.loc["table: one name in several spellings", "why"] == [
+        "site: 'oslo ' where most have 'Oslo'",
+        "site: 'OSLO' where most have 'Oslo'",
+    ]
 
 
 def test_data_leakage(clean):

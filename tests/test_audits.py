@@ -163,14 +163,14 @@ def test_leaks_of_groups_and_times_shortcuts_and_poor_items_are_told():
 
 
 def test_every_flag_and_view_has_words():
-    from curalab.audits import _problems
+    from curalab.audits import _cells, _problems
 
     images = cl.image_quality(np.random.default_rng(0).integers(0, 255, (4, 8, 8)).astype("uint8"))
     flags = {
         *images.select_dtypes(bool),
         *cl.text_quality(["one", "two words"]).select_dtypes(bool),
     }
-    assert flags == set(_problems._LOOKS)
+    assert flags == set(_cells.LOOKS)
     x = np.random.default_rng(0).normal(size=(30, 4))
     for metric in ("cosine", "euclidean"):
         odd = cl.find_outliers(cl.Embedding(vectors=x, metric=metric), random_state=0)
@@ -188,3 +188,217 @@ def test_folders_that_labels_come_from_are_no_shortcuts():
     assert report.errors == {}
     assert not report.problems["problem"].str.startswith("shortcut").any()
     assert report["shortcuts"].ids.equals(items.index)
+
+
+# ---- copies must agree in what they say ----------------------------------------------------------
+
+
+WORDS = ["NASA", "NAFTA", "CPR", "HIV", "BTU", "EKG", "SIDS", "IOC", "OAS", "LASER", "NATO"]
+
+
+def test_texts_of_one_kind_are_no_copies_but_the_same_words_are():
+    """Vectors of a few dimensions cannot tell rare words; the words themselves can."""
+    texts = [f"What does {word} stand for ?" for word in WORDS]
+    texts += ["Who was the lawyer of Randy Craft ?", "Who was the lawyer for Randy Craft ?"]
+    texts += ["Where is the Eiffel Tower ?"] * 2
+    texts += [f"What does item{n} do for it ?" for n in range(105)]
+    x = np.random.default_rng(0).normal(size=(len(texts), 16))
+    x[: len(WORDS)] = x[0]  # one point
+    x[12], x[14] = x[11], x[13]
+    items = pd.DataFrame({"text": texts, "label": [f"c{n % 2}" for n in range(len(texts))]})
+    emb = cl.Embedding(vectors=x, data=items["text"])
+    split = items.assign(split=["train"] * 10 + ["test"] * 2 + ["train"] * (len(texts) - 12))
+    report = cl.audit(split, embedding=emb, labels="label", split="split", random_state=0)
+    assert report.errors == {}
+    assert report.rows("duplicates").tolist() == [12, 14]
+    assert report.rows("leakage").tolist() == [11]
+    told = report.problems.set_index("problem").loc["leakage"]
+    assert told["beside"] == [12]
+    assert told["why"] == ["like training row 12, similarity 1.00"]
+    assert "of 2 test rows, 1 are copies" in told["evidence"]
+
+
+def test_people_of_one_kind_are_no_copies_but_the_same_cells_are():
+    rng = np.random.default_rng(0)
+    n = 200
+    people = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, n),
+            "weight": rng.normal(2e5, 5e4, n).round(),
+            "trade": rng.choice(["craft", "sales"], n),
+            "town": rng.choice(["Rome", "Oslo"], n, p=[0.9, 0.1]),
+            "note": None,
+        }
+    )
+    people.loc[11] = people.loc[10]
+    people.loc[13] = people.loc[12].replace({people.loc[12, "age"]: people.loc[12, "age"] + 30})
+    x = people[["trade", "town"]].eq(["craft", "Rome"]).to_numpy(float) + 1e-5 * rng.normal(
+        size=(n, 2)
+    )
+    emb = cl.Embedding(vectors=x, data=people, metric="euclidean")
+    close = cl.find_duplicates(emb, threshold=0.99).pairs()
+    pairs = close[["id_a", "id_b"]].to_numpy()
+    from curalab.audits._copies import is_same
+
+    same = {tuple(sorted(pair)) for pair in pairs[is_same(people, pairs)].tolist()}
+    assert (10, 11) in set(map(tuple, np.sort(pairs)))
+    assert (10, 11) in same
+    assert same == {(10, 11)}
+
+
+def test_agreement_by_hand():
+    from curalab.audits._copies import agreement
+
+    texts = ["a b", "a c", "A, b!", None, "d"]
+    pairs = np.array([[0, 1], [0, 2], [3, 4]])
+    rare, usual = 1 + np.log(6 / 2), 1 + np.log(6 / 4)  # of five distinct texts
+    c, b = rare, 1 + np.log(6 / 3)
+    assert agreement(texts, pairs) == pytest.approx([usual / (usual + b + c), 1, 0])
+    table = pd.DataFrame({"n": [1.0, 1.0, np.nan], "s": ["x", "y", "y"]})
+    both, either = 1 + np.log(4 / 3), 1 + np.log(4 / 3) + (1 + np.log(2)) + (1 + np.log(4 / 3))
+    assert agreement(table, np.array([[0, 1]])) == pytest.approx([both / either])
+    assert agreement(None, pairs).tolist() == [1, 1, 1]
+    assert agreement(["a/1.png", "b/2.png", "b/3.wav"], pairs[:2]).tolist() == [1, 1]
+
+
+# ---- what each flag says -------------------------------------------------------------------------
+
+
+def test_every_item_of_a_problem_has_its_reason(made):
+    items, emb = made
+    report = cl.audit(items, embedding=emb, labels="label", split="split", random_state=0)
+    told = report.problems.set_index("problem")
+    for row in told.itertuples():
+        assert len(row.why) in (0, len(row.ids)), row.Index
+        assert len(row.beside) in (0, len(row.ids)), row.Index
+    assert {len(told.loc[p, "why"]) > 0 for p in ("label errors", "outliers", "duplicates")} == {
+        True
+    }
+    at = told.loc["label errors", "ids"].index("i20")
+    said = told.loc["label errors", "why"][at]
+    assert said.startswith("of the 10 nearest rows 10 are 'a', 0 'b'; model: 'a' ")
+    assert set(told.loc["label conflicts", "why"]) == {"group 0: 1 'a', 1 'b'"}
+
+
+def test_an_odd_row_of_a_table_says_by_which_cells():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"sugar": rng.normal(5, 1, 100), "colour": ["red"] * 99 + ["blue"]})
+    table.loc[7, "sugar"] = 65.8
+    table["note"] = [f"no {n} of them" for n in range(100)]
+    emb = cl.embed(table, encoder="columns", random_state=0)
+    report = cl.audit(table, embedding=emb, random_state=0)
+    told = report.problems.set_index("problem").loc["outliers"]
+    said = dict(zip(told["ids"], told["why"], strict=True))
+    assert said[7].startswith("sugar 65.8 (1.0% so rare); colour red")
+    assert said[99].startswith("colour blue (1.0% so rare)")
+
+
+def test_many_flags_are_doubts_about_the_vectors():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 6))
+    grade = np.digitize(x[:, 0] + 0.9 * rng.normal(size=600), [-1.5, -0.5, 0.5, 1.5])
+    items = pd.DataFrame({"grade": grade + 3})
+    emb = cl.Embedding(vectors=x, metric="euclidean")
+    report = cl.audit(items, embedding=emb, labels="grade", random_state=0)
+    told = report.problems.set_index("problem").loc["label errors"]
+    assert told["n_items"] > 60
+    assert "these vectors tell the classes poorly: a held-out model gives" in told["evidence"]
+    assert "labels are numbers: of grades" in told["evidence"]
+    assert told["action"] == "judge some 50 first: a flag may be a limit of the vectors"
+
+
+def test_a_blank_label_is_a_missing_one_and_rare_classes_are_told(made):
+    items, emb = made
+    items = items.copy()
+    items.loc[["i51", "i52"], "label"] = ["", " "]
+    items.loc["i60", "label"] = "rare"
+    report = cl.audit(items, embedding=emb, labels="label", random_state=0)
+    assert report.errors == {}
+    assert set(report.rows("missing labels")) == {"i50", "i51", "i52"}
+    told = report.problems.set_index("problem").loc["rare classes"]
+    assert told["evidence"] == "too few rows to judge: 'rare'"
+    assert told["ids"] == ["i60"]
+    assert not report.problems["problem"].str.startswith("table").any()
+
+
+def test_labels_in_several_spellings_are_told(made):
+    items, emb = made
+    items = items.copy()
+    items.loc[["i2", "i3", "i4"], "label"] = "A "
+    report = cl.audit(items, embedding=emb, labels="label", random_state=0)
+    assert report.rows("table: one name in several spellings").tolist() == ["i2", "i3", "i4"]
+
+
+def test_a_column_that_narrows_the_choice_a_little_is_no_shortcut():
+    rng = np.random.default_rng(0)
+    which = rng.integers(40, size=1200)
+    items = pd.DataFrame(
+        {"label": [f"c{i}" for i in which], "domain": [f"d{i // 5}" for i in which]}
+    )
+    emb = cl.Embedding(vectors=rng.normal(size=(1200, 4)))
+    report = cl.audit(items, embedding=emb, labels="label", random_state=0)
+    assert report["shortcuts"].table["column"][0] == "domain"
+    assert report["shortcuts"].table["auc"][0] > 0.9
+    assert not report.problems["problem"].str.startswith("shortcut").any()
+
+
+# ---- order ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_in_the_order_of_its_names_has_no_order_and_a_sorted_file_says_so():
+    rng = np.random.default_rng(0)
+    which = np.repeat([0, 1, 2], 40)
+    x = 6 * np.eye(3, 5)[which] + rng.normal(size=(120, 5))
+    items = pd.DataFrame({"label": np.array(["a", "b", "c"])[which]})
+    report = cl.audit(items, embedding=x, labels="label", random_state=0)
+    told = report.problems.set_index("problem").loc["shift"]
+    assert "it is sorted by label: 98% of the rows have that of the row before" in told.evidence
+    assert told.action == "shuffle before you split"
+    named = items.set_index(pd.Index([f"{n:03}.png" for n in range(120)]))
+    emb = cl.Embedding(vectors=x, ids=named.index)
+    assert "shift" not in cl.audit(named, embedding=emb, labels="label", random_state=0).results
+
+
+def test_dates_written_as_text_are_read_as_dates_or_refused():
+    rng = np.random.default_rng(0)
+    n = 120
+    day = pd.date_range("2014-01-01", periods=n)
+    x = rng.normal(size=(n, 4)) + np.linspace(0, 4, n)[:, None]
+    mixed = rng.permutation(n)
+    items = pd.DataFrame({"day": day.strftime("%d/%m/%Y"), "week": [f"week {i}" for i in range(n)]})
+    emb = cl.Embedding(vectors=x[mixed], ids=mixed, metric="euclidean")
+    by_text = cl.audit(items, embedding=emb, order="day", random_state=0)
+    by_time = cl.audit(items.assign(day=day), embedding=emb, order="day", random_state=0)
+    assert by_text["shift"].p_value == by_time["shift"].p_value <= 0.01
+    assert "in the order of the day" in by_text.problems.set_index("problem").loc["shift"].evidence
+    failed = cl.audit(items, embedding=emb, order="week", random_state=0)
+    assert failed.errors["shift"].startswith(
+        "ValueError: The 'order' parameter must be a column of times or numbers. Got 120 values"
+    )
+
+
+def test_a_blank_image_is_one_problem():
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (9, 9)).astype("uint8") for _ in range(40)]
+    images[3] = np.zeros((9, 9), dtype="uint8")
+    items = pd.DataFrame({"image": images})
+    emb = cl.Embedding(vectors=rng.normal(size=(40, 4)), data=items["image"])
+    report = cl.audit(items, embedding=emb, random_state=0)
+    told = report.problems[[3 in ids for ids in report.problems["ids"]]]["problem"].tolist()
+    assert [name for name in told if name not in ("outliers", "shift")] == ["quality: blank"]
+
+
+def test_a_flag_that_most_rows_have_is_no_exception():
+    rng = np.random.default_rng(0)
+    texts = [
+        f'{{"agent": "a bot that asks", "user": "{rng.integers(1e9)} {n}"}}' for n in range(90)
+    ]
+    emb = cl.Embedding(vectors=rng.normal(size=(90, 4)), data=pd.Series(texts))
+    report = cl.audit(pd.DataFrame({"text": texts}), embedding=emb, random_state=0)
+    told = report.problems.set_index("problem").loc["quality: boilerplate"]
+    assert told["n_items"] > 45
+    assert told[["evidence", "action", "call"]].tolist() == [
+        "mostly stretches that many others share: so are most, it is how the set is made",
+        "look at a few",
+        "",
+    ]

@@ -219,6 +219,7 @@ def test_good_texts_have_no_flag():
         ),
         ("The breakfast was lovely in the small kitchen and the view was clean too.", []),
         ("The room was lovely. " * 4, ["is_repetitive"]),
+        ("@user @user @user @user @user The room was lovely, he said.", []),
         ("The breakfast had been lovely in the cafÃ© outside last year.", ["is_mojibake"]),
         ("The breakfast hadnâ€™t been lovely at night.", ["is_mojibake"]),
         ("The breakfast had been \ufffd lovely at night.", ["is_mojibake"]),

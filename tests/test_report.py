@@ -64,3 +64,46 @@ def test_a_large_table_gets_a_quick_map_and_says_so(page_and_report, monkeypatch
     page = audit_page(report, items, emb, label=None)
     assert "With 126 rows this page shows a quick map and no groups." in plain(page)
     assert "pca of the vectors" in plain(page)
+
+
+def test_items_are_shown_with_what_they_are_like_and_why():
+    rng = np.random.default_rng(0)
+    items = pd.DataFrame({"size": rng.normal(size=60).round(3), "kind": ["<i>", "b"] * 30})
+    items.loc[7] = items.loc[3]
+    items["tags"] = [["x"], ["y"]] * 30
+    emb = cl.embed(items, encoder="columns", random_state=0)
+    report = cl.audit(items, embedding=emb, random_state=0)
+    page = audit_page(report, items, emb, label=None, note="Left out 1 item.")
+    assert '<p class="failed">Left out 1 item.</p>' in page
+    said = plain(page)
+    size = f"{items.loc[3, 'size']:.4g}"
+    item = f"size {size}, kind b, tags"
+    part = said[said.index("duplicates 1 items") :]
+    assert "id item is like why 7 " in part
+    assert part.count(item) >= 2
+    assert "like 3, similarity 1.00" in part
+    assert "Columns that could not be used: tags (for vectors)" in said
+    assert "Vectors: columns, " in said
+    assert "<i>" not in page.split("<h2>How</h2>")[0].replace("<i style", "")
+
+
+def test_what_is_about_whole_columns_shows_no_items():
+    items = pd.DataFrame({"text": [f"note {n} on {n % 7}" for n in range(40)], "year": 2020})
+    emb = cl.Embedding(vectors=np.random.default_rng(0).normal(size=(40, 4)), data=items["text"])
+    report = cl.audit(items, embedding=emb, random_state=0)
+    page = plain(audit_page(report, items, emb, label=None))
+    assert "table: constant columns – year: every value is 2020 leave them out" in page
+    assert "table: constant columns – items year: every value is 2020. Do: leave them out." in page
+
+
+def test_a_map_that_fails_is_told_in_red_and_the_findings_stay(page_and_report, monkeypatch):
+    _, report, items, emb = page_and_report
+
+    def fails(*arguments, **settings):
+        raise RuntimeError("<b>no</b>")
+
+    monkeypatch.setattr(module, "map_quality", fails)
+    page = audit_page(report, items, emb, label="kind")
+    said = "<b>The map and the groups failed.</b> RuntimeError: &lt;b&gt;no&lt;/b&gt;</p>"
+    assert f'<p class="failed">{said}' in page
+    assert f"outliers {len(report.rows('outliers'))} items" in plain(page)

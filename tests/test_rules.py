@@ -152,6 +152,13 @@ def test_what_cannot_be_read_is_listed():
     assert why.words[0] == ["x ≤ 2 (covers 100 %, precision 100 %)"]
 
 
+def test_columns_of_lists_are_left_out(boxes):
+    items, labels = boxes
+    why = explained(items.assign(tags=[["x"], ["y"]] * 400), labels)
+    assert why.details["left_out"] == ["tags"]
+    assert why.words == explained(items, labels).words
+
+
 def test_one_cluster_needs_no_condition(boxes):
     items, labels = boxes
     assert explained(items, labels * 0).words == [["every row (covers 100 %, precision 100 %)"]]

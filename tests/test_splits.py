@@ -157,3 +157,19 @@ def test_errors():
         "The 'time' parameter must be a column with times on both sides of the split. Got 2 "
         "training rows and 0 test rows with a time instead."
     )
+
+
+def test_days_and_months_are_told_apart_by_the_whole_column():
+    items = pd.DataFrame(
+        {"part": ["train", "test", "train"], "at": ["05/03/2014", "04/04/2014", ""]}
+    )
+    items["at"] = ["05/03/2014", "04/04/2014", "13/05/2014"]  # 5 March, 4 April, 13 May
+    assert time_leakage(items, split="part", time="at").index.tolist() == [2, 1]
+    items["at"] = ["05/03/2014", "04/04/2014", "03/13/2014"]  # 3 May, 4 April, 13 March
+    assert time_leakage(items, split="part", time="at").index.tolist() == [0, 1]
+    items["at"] = ["04/04/2014", "05/03/2014", "04/05/2014"]
+    assert message(ValueError, time_leakage, items, split="part", time="at") == (
+        "The 'time' parameter must be of dates that say what is day and month. Got '05/03/2014' "
+        "(id 1), which may be read both ways instead. Write dates as 2014-12-31, or read them with "
+        "pandas.to_datetime."
+    )

@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     methods.set_defaults(run=_methods)
     audit = commands.add_parser("audit", help="run every finder on your own data")
     audit.add_argument("file", nargs="?", help="csv, tsv, parquet or jsonl")
-    audit.add_argument("--images", metavar="DIR", help="a folder of images instead of a file")
+    audit.add_argument(
+        "--images", metavar="DIR", help="a folder of images, or of wav files, instead of a file"
+    )
     audit.add_argument("--id", metavar="COL", help="column of ids (default: row numbers)")
     audit.add_argument("--text", metavar="COL", help="column of texts to embed")
     audit.add_argument("--label", metavar="COL", help="column of labels")
@@ -89,7 +91,7 @@ def _audit(asked: argparse.Namespace) -> int:
             raise ValueError(f"There is no column {column!r}. The columns are {known}.")
     out = Path(asked.out)
     out.mkdir(parents=True, exist_ok=True)  # before the long work: it may not be possible
-    items, left_out = _readable(items, "image" if asked.images else asked.text)
+    items, left_out = _readable(items, str(items.columns[0]) if asked.images else asked.text)
     data, encoder, hint = _what_to_embed(asked, items, label)
     print(f"{len(items):,} items. Embedding with {encoder}." + (f" {hint}" if hint else ""))
     embedding = cl.embed(data, encoder=encoder, random_state=asked.seed)
@@ -136,6 +138,8 @@ def _readable(items: pd.DataFrame, column: str | None) -> tuple[pd.DataFrame, st
 def _what_to_embed(
     asked: argparse.Namespace, items: pd.DataFrame, label: str | None
 ) -> tuple[Any, str, str]:
+    if asked.images and "audio" in items:
+        return items["audio"], asked.encoder or "log_mel", ""
     if asked.images:
         hint = "A pretrained encoder knows more than patches: pip install 'curalab[image]'."
         return items["image"], asked.encoder or "patches", "" if asked.encoder else hint
@@ -155,7 +159,8 @@ def _print_problems(report: Any) -> None:
     if report.problems.empty:
         print("Nothing found.")
     for row in report.problems.itertuples():
-        print(f"{row.n_items:>7,}  {row.problem:<18} {row.evidence} -> {row.action}")
+        n = f"{row.n_items:,}" if row.n_items else "–"
+        print(f"{n:>7}  {row.problem:<18} {row.evidence} -> {row.action}")
     for name, said in report.errors.items():
         print(f"  FAILED  {name:<18} {said}", file=sys.stderr)
 

@@ -18,6 +18,7 @@ from curalab.items._table import kind_of
 __all__ = ["Cards", "data_uri", "is_missing", "plain", "thumbnail"]
 
 _TEXT = 600  # characters of a text shown on a card
+_BRIEF = 300  # of a text in a table
 _CELL = 80  # and of a cell beside it
 _FIELDS = 8
 _PROSE = 20  # mean length from which a column of strings is text to read, not values
@@ -110,11 +111,13 @@ class Cards:
     ----------
     items : DataFrame
         What a column holds is read off its first cells: images, texts, or values.
+    as_values : bool, default=False
+        Take every column for values, as of a table.
     """
 
-    def __init__(self, items: pd.DataFrame) -> None:
+    def __init__(self, items: pd.DataFrame, *, as_values: bool = False) -> None:
         self._items = items
-        kinds = {name: _kind(items[name]) for name in items.columns}
+        kinds = {name: "value" if as_values else _kind(items[name]) for name in items.columns}
         self.images = [name for name, kind in kinds.items() if kind == "image"]
         self.texts = [name for name, kind in kinds.items() if kind == "text"]
         self._fields = [name for name, kind in kinds.items() if kind == "value"][:_FIELDS]
@@ -136,6 +139,15 @@ class Cards:
             return _picture(item[self.images[0]], side)
         shown = plain(item[self.texts[0]]) if self.texts else plain(self._items.index[row])
         return f"<span dir='auto'>{shown}</span>"
+
+    def brief(self, row: int) -> str:
+        """Return an item in a few lines: its picture, its text, or its values."""
+        item = self._items.iloc[row]
+        if self.images:
+            return _picture(item[self.images[0]], 96)
+        if self.texts:
+            return f"<span dir='auto'>{plain(item[self.texts[0]], limit=_BRIEF)}</span>"
+        return ", ".join(f"<small>{plain(k)}</small> {plain(item[k])}" for k in self._fields)
 
     def tiles(self, rows: Sequence[int], *, labels: Sequence[object]) -> str:
         """Return items at a glance with their labels, as buttons that pick ``row:number``."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from curalab_widgets._cards import Cards
+from curalab_widgets._cards import Cards, plain
 from curalab_widgets._look import look
 
 __all__ = ["audit_page", "notebook_page", "run_notebook"]
@@ -56,17 +56,16 @@ def audit_page(
     str
         HTML without scripts and without addresses of other files.
     """
-    cards = Cards(items)
     parts = [
         f"<h1>Audit of {len(items):,} items</h1>",
         *(
             f'<p class="failed"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
             for name, said in report.errors.items()
         ),
-        f"<p>{escape(note)}</p>" if note else "",
+        f'<p class="failed">{escape(note)}</p>' if note else "",
         _overview(report),
-        look(report, items, embedding, label, cards),
-        *(_problem(row, report, cards, items, label) for row in report.problems.itertuples()),
+        _look(report, items, embedding, label),
+        *_problems(report, items, embedding, label),
         _how(report, embedding),
     ]
     return (
@@ -80,47 +79,113 @@ def _overview(report: Any) -> str:
     if report.problems.empty:
         return "<p>No problems found.</p>"
     rows = "".join(
-        f"<tr><td><a href='#p{row.Index}'>{escape(row.problem)}</a></td><td>{row.n_items:,}</td>"
-        f"<td>{row.share:.1%}</td><td>{escape(row.evidence)}</td><td>{escape(row.action)}</td></tr>"
+        f"<tr><td><a href='#p{row.Index}'>{escape(row.problem)}</a></td><td>{_number(row)}</td>"
+        f"<td>{f'{row.share:.1%}' if row.n_items else ''}</td><td>{escape(row.evidence)}</td>"
+        f"<td>{escape(row.action)}</td></tr>"
         for row in report.problems.itertuples()
     )
     head = "".join(f"<th>{name}</th>" for name in ("problem", "items", "share", "evidence", "do"))
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
-def _problem(row: Any, report: Any, cards: Cards, items: pd.DataFrame, label: str | None) -> str:
-    ids = list(row.ids)[:_SHOWN]
-    rows = items.index.get_indexer(pd.Index(ids))
-    told: dict[str, Any] = {}
+def _look(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> str:
+    try:
+        return look(report, items, embedding, label, Cards(items))
+    except Exception as error:  # told in red: without a picture the findings are still of use
+        said = escape(f"{type(error).__name__}: {error}")
+        return f'<p class="failed"><b>The map and the groups failed.</b> {said}</p>'
+
+
+def _number(row: Any) -> str:
+    """Return how many items; of what is about whole columns, nothing."""
+    return f"{row.n_items:,}" if row.n_items else "–"
+
+
+def _problems(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> list[str]:
+    seen = _seen(items, embedding, label)
+    rows = report.problems.itertuples()
+    return [_problem(row, report, items, seen, label) for row in rows]
+
+
+def _seen(items: pd.DataFrame, embedding: Any, label: str | None) -> Cards:
+    """Return the items as what was embedded shows them: one column, or the values of a table."""
+    data = embedding.data
+    if isinstance(data, pd.DataFrame) and data.columns.isin(items.columns).all():
+        return Cards(items[data.columns], as_values=True)
+    if isinstance(data, pd.Series) and data.name in items:
+        return Cards(items[[data.name]])
+    return Cards(items.drop(columns=label) if label and items.shape[1] > 1 else items)
+
+
+def _problem(row: Any, report: Any, items: pd.DataFrame, seen: Cards, label: str | None) -> str:
+    ids, beside = list(row.ids)[:_SHOWN], list(row.beside)[:_SHOWN]
+    place, near = (items.index.get_indexer(pd.Index(some)).tolist() for some in (ids, beside))
+    told: dict[str, Sequence[object]] = {}
     if label:
-        told["label"] = items[label].iloc[rows].tolist()
+        told["label"] = items[label].iloc[place].tolist()
     if row.problem == "label errors":
-        frame = report["label_errors"].to_frame().loc[ids]
-        told["suggested"] = frame["label_suggested"].tolist()
-        told["quality"] = frame["label_quality"].round(3).tolist()
-    if row.problem in ("duplicates", "label conflicts"):
-        told["group"] = report["duplicates"].to_frame().loc[ids, "duplicate_group"].tolist()
-    table = cards.table(rows.tolist(), told) if ids else ""
+        told["suggested"] = report["label_errors"].to_frame().loc[ids, "label_suggested"].tolist()
+    table = _items(seen, ids, place, near, told, row.why)
     more = (
         f"<p><small>{_SHOWN} of {row.n_items:,} shown.</small></p>" if row.n_items > _SHOWN else ""
     )
     call = f"<p>Record it: <code>{escape(row.call)}</code></p>" if row.call else ""
     return (
-        f"<h2 id='p{row.Index}'>{escape(row.problem)} <small>{row.n_items:,} items</small></h2>"
-        f"<p>{escape(row.evidence)}. Do: {escape(row.action)}.</p>{call}{table}{more}"
+        f"<h2 id='p{row.Index}'>{escape(row.problem)} <small>{_number(row)} items</small></h2>"
+        f"<p>{escape(row.evidence)}. Do: {escape(row.action)}.</p>{call}"
+        f"{table if ids else ''}{more}"
     )
 
 
+def _items(
+    cards: Cards,
+    ids: Sequence[object],
+    rows: Sequence[int],
+    beside: Sequence[int],
+    told: dict[str, Sequence[object]],
+    why: Sequence[str],
+) -> str:
+    """Return a table of items: what each is, what it is like, and what was seen of it."""
+    head = ["id", "item", *(["is like"] if beside else []), *told, *(["why"] if why else [])]
+    body = []
+    for at, row in enumerate(rows):
+        cells = [plain(ids[at]), cards.brief(row)]
+        cells += [cards.brief(beside[at])] if beside else []
+        cells += [plain(values[at]) for values in told.values()]
+        cells += [plain(why[at], limit=300)] if why else []
+        body.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    names = "".join(f"<th>{plain(name)}</th>" for name in head)
+    return f"<table><tr>{names}</tr>{''.join(body)}</table>"
+
+
 def _how(report: Any, embedding: Any) -> str:
-    encoder = escape(str(embedding.params.get("encoder", embedding.params.get("method", "given"))))
+    encoder = escape(str(embedding.params.get("method", "given")))
     lines = [
-        f"<li>{escape(name)}: {escape(repr(result))}</li>"
+        f"<li>{escape(name)}: {escape(_short(result))}</li>"
         for name, result in report.results.items()
     ]
     return (
         f"<h2>How</h2><p>Vectors: {encoder}, {embedding.shape[1]} dimensions, "
         f"{embedding.metric}. Seed {report.params['random_state']}.</p><ul>{''.join(lines)}</ul>"
+        f"{_unused(report, embedding)}"
     )
+
+
+def _unused(report: Any, embedding: Any) -> str:
+    """Name the columns that the vectors, or the search for shortcuts, could not use."""
+    left: dict[str, str] = {}
+    used = getattr(embedding.encoder, "fitted", None)
+    if isinstance(embedding.data, pd.DataFrame) and isinstance(used, tuple):
+        left |= {str(column): "vectors" for column in embedding.data if column not in used[0]}
+    if "shortcuts" in report.results:
+        why = report["shortcuts"].details["left_out"]
+        left |= {column: f"shortcuts: {said}" for column, said in why.items()}
+    lines = [f"<li>{escape(column)} (for {escape(said)})</li>" for column, said in left.items()]
+    return f"<p>Columns that could not be used:</p><ul>{''.join(lines)}</ul>" if lines else ""
+
+
+def _short(result: Any) -> str:
+    return f"{len(result):,} rows" if isinstance(result, pd.DataFrame) else repr(result)
 
 
 # ---- notebooks -----------------------------------------------------------------------------------

@@ -32,7 +32,9 @@ class Audit(StageResult):
     ----------
     problems : DataFrame
         One row a problem, the most pressing first: `problem`, `n_items`, `share` of all items,
-        `evidence` and `action` in words, `call` (the Python that records the action) and `ids`.
+        `evidence` and `action` in words, `call` (the Python that records the action), `ids` (none
+        where it is about whole columns), `why` (what was seen of each of them, in words) and
+        `beside` (the item that each is like, for copies).
     results : mapping of str to StageResult or DataFrame
         What each finder found, as far as they ran: "label_errors", "outliers", "duplicates",
         "shift", "leakage", "shortcuts" (results), "group_leakage", "time_leakage" and "quality"
@@ -70,7 +72,7 @@ class Audit(StageResult):
         return join(pd.DataFrame(index=self.ids), *about_items)
 
     def _repr_html_(self) -> str:
-        shown = self.problems.drop(columns="ids")
+        shown = self.problems.drop(columns=["ids", "why", "beside"])
         shown["share"] = shown["share"].map("{:.1%}".format)
         failed = "".join(
             f'<p style="color:#c00"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
@@ -103,8 +105,11 @@ def audit(
         Columns of `items`: the label; site, speaker or source; time or rank; and which rows are
         test rows (True, or "test"). Without `labels` neither label errors nor shortcuts (columns
         that give the label away) are looked for, without `groups` no difference between groups,
-        without `split` no leakage: of copies, with `groups` of groups, with `order` of times. Texts
-        and images that the embedding was made of are looked at themselves.
+        without `split` no leakage: of copies, with `groups` of groups, with `order` of times.
+        Without `groups` and `order` the order of the rows is looked at, unless they are files in
+        the order of their names. Texts and images that the embedding was made of are looked at
+        themselves, and copies among texts and rows of tables must share most of their words or
+        cells.
     random_state : int, default=None
         Seed of all finders. None draws one and records it.
 
@@ -136,6 +141,8 @@ def audit(
         rule = "a table of at least 2 rows, to compare them with each other"
         raise ValueError(complain("items", rule, what=f"{len(vectors)} row"))
     items = align("items", items, vectors.ids)
+    if labels is not None:  # a blank label is none
+        items = items.assign(**{labels: items[labels].mask(items[labels].map(_is_blank))})
     seed = check_seed(random_state)
     parts: dict[str, Any] = {
         name: items[column] for name, column in named.items() if column and name != "split"
@@ -163,3 +170,7 @@ def audit(
             **named,
         },
     )
+
+
+def _is_blank(label: object) -> bool:
+    return isinstance(label, str) and not label.strip()

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from curalab._check import complain
-from curalab.duplicates import find_duplicates, find_leakage
-from curalab.embedding import Embedding
+from curalab._check import BoolArray, complain
+from curalab.audits._copies import Copies, leaks
+from curalab.duplicates import find_duplicates
 from curalab.items import image_quality, text_quality
 from curalab.items._table import kind_of
 from curalab.label_errors import find_label_errors
 from curalab.outliers import find_outliers
 from curalab.pool import Pool
 from curalab.shift import Shortcuts, find_shift, group_leakage, shortcuts, time_leakage
+from curalab.shift._splits import times_of
 
 __all__ = ["finders"]
 
@@ -31,15 +33,19 @@ def finders(
     # whatever their labels: a row that two classes might claim is in doubt, and not odd
     bare = pool.replace(labels=None, proba=None)
     found: dict[str, Callable[[], Any]] = {
-        "duplicates": lambda: find_duplicates(pool, random_state=seed),
+        "duplicates": lambda: find_duplicates(pool, method=Copies(), random_state=seed),
         "outliers": lambda: find_outliers(bare, random_state=seed),
     }
     if pool.labels is not None:
         found["label_errors"] = lambda: find_label_errors(pool, random_state=seed)
-    method = "order" if pool.groups is None else "group_test"
-    found["shift"] = lambda: find_shift(pool, method=method, random_state=seed)
+    if pool.groups is not None:
+        found["shift"] = lambda: find_shift(pool, method="group_test", random_state=seed)
+    elif pool.order is not None or not _is_folder(pool.ids):
+        found["shift"] = lambda: find_shift(
+            _in_time(pool, items, order), method="order", random_state=seed
+        )
     if split is not None:
-        found["leakage"] = lambda: find_leakage(*_sides(pool.embedding, items[split]))
+        found["leakage"] = lambda: leaks(pool, _is_test(items[split]))
     if split is not None and groups is not None:
         found["group_leakage"] = lambda: group_leakage(items, split=split, groups=groups)
     if split is not None and order is not None:
@@ -70,9 +76,21 @@ def _kind(data: Any) -> str:
     return kind_of(next(present, None))
 
 
-def _sides(embedding: Embedding, split: pd.Series) -> tuple[Embedding, Embedding]:
-    is_test = split.isin([True, "test"]).to_numpy()
+def _in_time(pool: Pool, items: pd.DataFrame, order: str | None) -> Pool:
+    """Return the pool in the order of its times: as texts they would be sorted by letters."""
+    if order is None or pd.api.types.infer_dtype(items[order], skipna=True) != "string":
+        return pool
+    return pool.replace(order=times_of(items, order, name="order"))
+
+
+def _is_folder(ids: pd.Index) -> bool:
+    """Whether the rows are files in the order of their names, which tells nothing."""
+    return kind_of(ids[0]) in ("image", "audio") and ids.is_monotonic_increasing
+
+
+def _is_test(split: pd.Series) -> BoolArray:
+    is_test = np.asarray(split.isin([True, "test"]), dtype=bool)
     if is_test.all() or not is_test.any():
         rule = 'a column in which some rows are True or "test", and some are not'
         raise ValueError(complain("split", rule, what=f"{is_test.sum():,} test rows"))
-    return embedding.take(embedding.ids[~is_test]), embedding.take(embedding.ids[is_test])
+    return is_test

@@ -138,9 +138,9 @@ def _column(name: str, series: pd.Series) -> _Column | None:
         return None if np.isinf(values).any() else _number(name, f"`{name}`", values, is_whole)
     try:
         counts = series.value_counts()
+        often = {value: n for value, n in counts.items() if 1 < n < len(series)}
     except TypeError:  # cells that cannot be compared: lists, images
         return None
-    often = {value: n for value, n in counts.items() if 1 < n < len(series)}
     # by name where counts tie, so that the order of rows does not matter
     kinds = sorted(often, key=lambda value: (-often[value], str(value)))[:_VALUES]
     if not kinds or not all(isinstance(value, str | bool | int | float) for value in kinds):

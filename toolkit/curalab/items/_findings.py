@@ -120,9 +120,11 @@ def _odd_values(same: pd.Series[Any], main: str) -> Iterator[tuple[object, str]]
 def _odd_writing(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:
     """Find numbers written as text, and names that differ in case and white space only."""
     spelled = pd.Series(same.unique())
-    are_numbers = pd.to_numeric(spelled, errors="coerce").notna().mean() >= _ARE
-    if are_numbers and len(spelled) > _CLASSES:
+    is_number = pd.to_numeric(spelled, errors="coerce").notna()
+    if is_number.mean() >= _ARE and len(spelled) > _CLASSES:
         yield None, "numbers written as text"
+        others = same.index[same.isin(spelled[~is_number])]
+        yield from ((id, f"no number: {same[id]!r}") for id in others)
     if 2 * len(spelled) > len(same):  # texts, not names of classes
         return
     for _, ways in spelled.groupby([" ".join(way.split()).casefold() for way in spelled]):

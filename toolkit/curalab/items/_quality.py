@@ -176,7 +176,7 @@ def text_quality(texts: Any) -> pd.DataFrame:
         - `shared`: share of the text's stretches of 24 characters that 1 % of the texts have, and
           at least five;
         - `repetition`: share of its stretches of 10 characters that it has had before, without
-          markup and addresses;
+          markup, addresses and names after @;
         - `urls`: share of the characters that are web addresses;
         - `n_mojibake`: places where UTF-8 was read as Latin-1 or Windows-1252 ("Ã©", "â€™"), or
           that hold a replacement or control character; `n_html`: tags and entities.

@@ -37,6 +37,7 @@ _HTML = re.compile(
     r"[^<>]*>|&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,6}|#x[\da-f]{2,6});",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"@\w+")
 _TAG = re.compile(r"[#@]\w+")  # hashtags and names are no running text
 _DRAWN, _TWICE = re.compile(r"(\w)\1{2,}"), r"\1\1"  # "soooo" as "soo"
 # bytes 80 to BF, as Latin-1 and as Windows-1252 show them
@@ -73,7 +74,7 @@ def text_signals(texts: list[str]) -> dict[str, Any]:
         "surprise": _surprise(running, is_letter | is_mark),
         "common_words": _common(running),
         "shared": _shared(plain),
-        "repetition": _repetition(bare),
+        "repetition": _repetition([_NAME.sub(" ", text) for text in bare]),
         "urls": _share(urls, visible),
         "n_mojibake": _count(_MOJIBAKE, texts),
         "n_html": _count(_HTML, texts),

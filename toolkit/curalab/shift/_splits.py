@@ -10,7 +10,10 @@ import pandas as pd
 from curalab._check import AnyArray, BoolArray, complain, first_few
 from curalab.items._table import check_column, check_table
 
-__all__ = ["group_leakage", "time_leakage"]
+__all__ = ["group_leakage", "time_leakage", "times_of"]
+
+_DAY_MONTH = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-]\d{2,4}(?!\d)"
+_MONTHS = 12
 
 
 def group_leakage(items: pd.DataFrame, *, split: str, groups: str) -> pd.DataFrame:
@@ -104,7 +107,7 @@ def time_leakage(items: pd.DataFrame, *, split: str, time: str) -> pd.DataFrame:
     """
     is_test = _is_test(items, split)
     check_column(items, time, name="time")
-    at = _times(items, time)
+    at = times_of(items, time)
     known = ~np.isnan(at)
     train, test = np.sort(at[~is_test & known]), np.sort(at[is_test & known])
     if not len(train) or not len(test):
@@ -142,17 +145,39 @@ def _is_test(items: Any, split: str) -> BoolArray:
     return np.asarray(is_test, dtype=bool)
 
 
-def _times(items: pd.DataFrame, time: str) -> AnyArray:
-    """Return numbers that grow with time, NaN where there is none."""
+def times_of(items: pd.DataFrame, time: str, *, name: str = "time") -> AnyArray:
+    """Return numbers that grow with time, NaN where there is none.
+
+    Texts such as 03/04/2014 are read day first or month first, as the column as a whole tells; an
+    error where it does not.
+    """
     column = items[time]
     if column.dtype.kind in "iuf" or pd.api.types.is_timedelta64_dtype(column):
         if column.dtype.kind == "m":
             return np.asarray(column.dt.total_seconds(), dtype=np.float64)
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    read = pd.to_datetime(column, utc=True, errors="coerce", format="mixed")
+    day_first = _is_day_first(column, name)
+    read = pd.to_datetime(column, utc=True, errors="coerce", format="mixed", dayfirst=day_first)
     odd = column.index[read.isna() & column.notna()]
     if len(odd):
         named = f"ids {first_few(odd)}: {first_few(column[odd])}"
         got = f"{len(odd):,} values that are neither ({named})"
-        raise ValueError(complain("time", "a column of times or numbers", what=got))
+        raise ValueError(complain(name, "a column of times or numbers", what=got))
     return np.asarray((read - pd.Timestamp(0, tz="UTC")).dt.total_seconds(), dtype=np.float64)
+
+
+def _is_day_first(column: pd.Series[Any], name: str) -> bool:
+    """Say whether dates such as 31/12/2014 are written day first, from those that only fit one."""
+    cells = column.dropna().astype(str)
+    parts = cells.str.extract(_DAY_MONTH).dropna().astype(int)
+    if not len(parts):
+        return False
+    first, second = parts[0].max() > _MONTHS, parts[1].max() > _MONTHS
+    if first == second and (first or (parts[0] != parts[1]).any()):
+        id = parts.index[int((parts[0] != parts[1]).argmax())]
+        got = f"{cells[id]!r} (id {id!r}), which may be read both ways"
+        hint = "Write dates as 2014-12-31, or read them with pandas.to_datetime."
+        raise ValueError(
+            complain(name, "of dates that say what is day and month", what=got, hint=hint)
+        )
+    return bool(first)

@@ -1,0 +1,129 @@
+"""Copies whose content agrees, and not their vectors alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
+from curalab.duplicates import Leakage, Semantic, find_leakage
+from curalab.duplicates._shingles import shingle_sets
+from curalab.embedding import Embedding
+from curalab.items._table import kind_of
+from curalab.pool import Pool
+
+__all__ = ["Copies", "agreement", "is_same", "leaks"]
+
+_SAME = 0.6  # of the words of two texts, weighed by how rare they are
+_SAME_CELLS = 0.8  # of two rows of a table, whose columns often say the same twice
+_NEAR = 0.001  # of a column's standard deviation: numbers this close are the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """Rows with near vectors that also say the same, where what was embedded can be compared.
+
+    Texts and tables of one kind are near each other without being copies: "What does NASA stand
+    for?" and "What does NAFTA stand for?", two people of the same trade and town. Of the pairs that
+    `Semantic` finds, those stay that have at least 60 % of their words, or 80 % of their cells, in
+    common, each weighed by how rare it is. Images, sounds and bare vectors go by their vectors
+    alone.
+    """
+
+    cost: ClassVar[str] = "that of semantic, and the words or cells of the pairs it finds"
+
+    def __call__(
+        self, pool: Pool, threshold: float, *, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """Return pairs of row numbers (m, 2) and their similarity (m,), from `threshold` up."""
+        pairs, similarity = Semantic()(pool, threshold, rng=rng)
+        same = is_same(pool.data, pairs)
+        return pairs[same], similarity[same]
+
+
+def leaks(pool: Pool, is_test: AnyArray) -> Leakage:
+    """Return the test rows with a copy among the training rows."""
+    embedding: Embedding = pool.embedding
+    known, asked = embedding.ids[~is_test], embedding.ids[is_test]
+    found = find_leakage(embedding.take(known), embedding.take(asked))
+    sides = found.ids, pd.Index(found.nearest)
+    rows = np.column_stack([pool.ids.get_indexer(side) for side in sides])
+    same = is_same(pool.data, rows)
+    kept = {name: getattr(found, name)[same] for name in ("ids", "nearest", "similarity")}
+    return replace(found, **kept)
+
+
+def is_same(data: Any, pairs: IntArray) -> BoolArray:
+    """Return which pairs of rows say the same; all, where there is nothing to compare."""
+    least = _SAME_CELLS if isinstance(data, pd.DataFrame) else _SAME
+    return np.asarray(agreement(data, pairs) >= least, dtype=bool)
+
+
+def agreement(data: Any, pairs: IntArray) -> FloatArray:
+    """Return how much of what the rows of each pair say is in both, from 0 to 1; (m,).
+
+    The weight of a word or cell that `df` of n distinct rows have is ``1 + log((1 + n) / (1 +
+    df))``; the weights in both rows are divided by those in either. One where neither texts nor
+    cells are there to compare.
+    """
+    if isinstance(data, pd.DataFrame):
+        return _of_cells(data, pairs)
+    texts = [] if data is None else [c if kind_of(c) == "text" else None for c in data]
+    if not len(pairs) or 2 * sum(text is not None for text in texts) <= len(texts):
+        return np.ones(len(pairs))  # names of files are no texts
+    sets = shingle_sets(texts, 1)[0].astype(np.float64)
+    first = pd.Series(texts, dtype=object).drop_duplicates().index.to_numpy()
+    weight = _rarity(np.asarray(sets[first].sum(axis=0)).ravel(), len(first))
+    one, other = pairs.T
+    both = sets[one].multiply(sets[other]) @ weight
+    return _shared(both, (sets @ weight)[one] + (sets @ weight)[other])
+
+
+def _of_cells(table: pd.DataFrame, pairs: IntArray) -> FloatArray:
+    one, other = pairs.T
+    both, either = np.zeros((2, len(pairs)))
+    first = ~_hashed(table).duplicated().to_numpy()
+    for at in range(table.shape[1]):
+        cells = table.iloc[:, at]
+        if pd.api.types.is_numeric_dtype(cells) and cells.dtype != bool:
+            weight, same = _of_numbers(cells.to_numpy(np.float64, na_value=np.nan), first, pairs)
+        else:
+            code = pd.factorize(np.array([str(cell) for cell in cells], dtype=object))[0]
+            weight = _rarity(np.bincount(code[first], minlength=code.max() + 1), first.sum())[code]
+            same = code[one] == code[other]
+        mean = (weight[one] + weight[other]) / 2
+        both += np.where(same, mean, 0)
+        either += 2 * mean
+    return _shared(both, either)
+
+
+def _of_numbers(
+    values: FloatArray, first: AnyArray, pairs: IntArray
+) -> tuple[FloatArray, AnyArray]:
+    """Return the weight of each number, and which pairs have the same one, or none."""
+    finite = values[first & np.isfinite(values)]
+    near = _NEAR * (finite.std() if len(finite) else 0.0)
+    ordered = np.sort(finite)
+    count = ordered.searchsorted(values + near, "right") - ordered.searchsorted(values - near)
+    n_first = int(first.sum())
+    count = np.where(np.isnan(values), n_first - len(finite), count)
+    a, b = values[pairs].T
+    same = (a == b) | (np.abs(a - b) <= near) | (np.isnan(a) & np.isnan(b))
+    return _rarity(count, n_first), same
+
+
+def _hashed(table: pd.DataFrame) -> pd.Series[Any]:
+    return pd.util.hash_pandas_object(table.astype(str), index=False)
+
+
+def _rarity(n_with: AnyArray, n: int) -> FloatArray:
+    return np.asarray(1 + np.log((1 + n) / (1 + n_with)))
+
+
+def _shared(both: FloatArray, summed: FloatArray) -> FloatArray:
+    """Return what both have over what one of them has, 1 where neither has anything."""
+    either = summed - both
+    return np.asarray(np.where(either > 0, both / np.where(either > 0, either, 1), 1.0))
