@@ -174,3 +174,75 @@ def images(path, names):
 
     with zipfile.ZipFile(path) as archive:
         return [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names]
+
+
+def bench_web_noise(quick):
+    """Rows of no class, and of another class for 10 % of the rest: what is ranked and marked.
+
+    `foreign` is the average precision among all rows of those of no class: by the method's details,
+    and by two plain ways to find them, how unsure the head is and how far the neighbours are.
+    `kinds` is the mean F1 of clean, wrong label and foreign; `kinds, plain` takes the marks of
+    confident learning, and for foreign those whose likeliest class stays below 1/2.
+    """
+    from sklearn.metrics import average_precision_score, f1_score
+
+    import curalab as cl
+    from curalab.heads import with_proba
+
+    rows = []
+    for name, (emb, truth, foreign) in web_sets(quick):
+        for seed in range(1 if quick else 2):
+            given, kind = web_labels(truth, foreign, np.random.default_rng(seed))
+            pool, _ = with_proba(cl.Pool(embedding=emb, labels=given), 0)
+            wrong, row, most = kind > 0, {"set": name, "seed": seed}, np.asarray(pool.proba).max(1)
+            for method in ("knn_agreement", "confident_learning", "consensus", "linear_separation"):
+                bad = cl.find_label_errors(pool, method=method, random_state=0)
+                row[method] = average_precision_score(wrong, -bad.quality)
+                row[f"{method}, F1"] = f1_score(wrong, bad.is_error)
+                if method == "confident_learning":
+                    plain = np.where(bad.is_error, np.where(most < 0.5, 2, 1), 0)
+            told = pd.Series(bad.details["kind"]).map({"clean": 0, "wrong label": 1, "foreign": 2})
+            for key, oddness in {
+                "foreign": bad.details["foreign"],
+                "foreign, unsure head": -most,
+                "foreign, neighbours": cl.find_outliers(emb, method="knn", random_state=0).oddness,
+            }.items():
+                row[key] = average_precision_score(foreign, oddness)
+            row["kinds"] = f1_score(kind, told, average="macro")
+            row["kinds, plain"] = f1_score(kind, plain, average="macro")
+            rows.append(row)
+    return rows
+
+
+def web_labels(truth, foreign, rng, share=0.1):
+    """Return labels, at random where foreign, and the kinds: 0 clean, 1 wrong label, 2 foreign."""
+    classes, given = np.unique(truth[~foreign]), truth.copy()
+    kind = np.where(foreign, 2, rng.random(len(truth)) < share)
+    for i in np.flatnonzero(kind):
+        given[i] = rng.choice(classes[classes != truth[i]])
+    return given, kind
+
+
+def web_sets(quick):
+    """Yield the name of a set, its embedding, its labels and which rows belong to no class."""
+    import curalab as cl
+
+    items = cl.samples.digits()
+    emb = cl.embed(items["image"], encoder="patches", random_state=0)
+    truth = items["label"].astype(str).to_numpy(dtype=object)
+    yield "digits, 0 1 6 foreign", (emb, truth, np.isin(truth, ["0", "1", "6"]))
+    if quick or not DATA.is_dir():
+        return
+    texts = pd.read_parquet(DATA / "clinc_shared" / "clinc.parquet")
+    for name, chosen, foreign in (
+        ("clinc, out of scope", "split == 'train' or domain == 'oos'", "oos"),
+        ("clinc, banking foreign", "split == 'train'", "banking"),
+    ):
+        some = texts.query(chosen).reset_index(drop=True)
+        emb = cl.embed(some["text"], encoder="minilm")
+        truth = some["label"].to_numpy(dtype=object)
+        yield name, (emb, truth, (some["domain"] == foreign).to_numpy())
+    _, (emb, _, truth) = next(cifar())
+    truth = truth.astype(str).to_numpy(dtype=object)
+    for pair in (np.unique(truth)[[3, 8]], np.unique(truth)[[0, 5]]):
+        yield f"cifar10_shared, {' '.join(pair)} foreign", (emb, truth, np.isin(truth, pair))

@@ -31,6 +31,7 @@ from curalab.label_errors.confident_learning import ConfidentLearning
 from curalab.label_errors.consensus import Consensus
 from curalab.label_errors.judges import Judges
 from curalab.label_errors.knn_agreement import KNNAgreement
+from curalab.label_errors.linear_separation import LinearSeparation
 from curalab.label_errors.metadata_archaeology import MetadataArchaeology
 from curalab.label_errors.relation_graph import RelationGraph
 from curalab.label_errors.trusted_prototypes import TrustedPrototypes
@@ -46,6 +47,7 @@ __all__ = [
     "Judges",
     "KNNAgreement",
     "LabelErrors",
+    "LinearSeparation",
     "MetadataArchaeology",
     "MultilabelErrors",
     "RankStability",
@@ -82,6 +84,7 @@ STAGE = Stage(
         "metadata_archaeology": MetadataArchaeology,
         "calibrated_gaussians": CalibratedGaussians,
         "trusted_prototypes": TrustedPrototypes,
+        "linear_separation": LinearSeparation,
         "judges": Judges,
     },
     functions={
