@@ -13,6 +13,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 __all__ = ["GradientSubspace"]
 
 _FOLDS = 5
+_ROUNDING = 1e-6  # of a projection: the same row among others, in other products
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ def _scores(
         ):
             if rows.any():
                 found[rows] = _along_top(gradient[rows] - mean)
-    return clean, score, float(np.quantile(clean, quantile))
+    return clean, score, float(np.quantile(clean, quantile)) * (1 + _ROUNDING)
 
 
 def _log_odds(
