@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curalab import Embedding, neighbors
-from curalab.neighbors import nearest
+from curalab import Embedding
+from curalab.neighbors import _rounded, nearest
 
 
 def brute(points, k, metric, queries=None):
@@ -34,8 +34,8 @@ def test_neighbours_are_exact(metric, n, d):
 
 
 def test_columns_beyond_one_block_are_seen(monkeypatch):
-    monkeypatch.setattr("curalab.neighbors._COLUMNS", 150)
-    monkeypatch.setattr("curalab.neighbors._ROWS", 64)
+    for name, value in {"_COLUMNS": 150, "_TILE": 64, "ROWS": 48}.items():
+        monkeypatch.setattr(f"curalab.neighbors._blocks.{name}", value)
     x = np.random.default_rng(1).normal(size=(500, 20)).astype(np.float32)
     for metric in ("cosine", "euclidean"):
         found = Embedding(vectors=x, metric=metric).neighbors(5)
@@ -52,15 +52,15 @@ def test_rounded_products_change_nothing(monkeypatch, spread, asks):
     queries = x[::-4].copy() if asks else None
     plain = nearest(x, 9, metric="cosine", queries=queries)
     tried = []
-    search = neighbors._Rounded._sure
+    search = _rounded.Rounded._sure
 
     def spy(*given):
         found = search(*given)
         tried.append(found[2].float().mean().item())
         return found
 
-    monkeypatch.setattr("curalab.neighbors._Rounded._sure", spy)
-    monkeypatch.setattr("curalab.neighbors._rounding_pays", lambda: True)
+    monkeypatch.setattr("curalab.neighbors._rounded.Rounded._sure", spy)
+    monkeypatch.setattr("curalab.neighbors._rounded.rounding_pays", lambda: True)
     monkeypatch.setattr("curalab.neighbors._LARGE", 1)
     found = nearest(x, 9, metric="cosine", queries=queries)
     assert tried
@@ -164,3 +164,71 @@ def test_neighbours_follow_a_permutation(n, d, seed, cosine):
 
 def nearest_distances(x, k, metric):
     return Embedding(vectors=x, metric=metric).neighbors(k).distance
+
+
+# ---- approximate ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def from_few_rows_on(monkeypatch):
+    """Approximate searches of 1,000 rows, where looking again at candidates costs little."""
+    monkeypatch.setattr("curalab.neighbors._MANY", 1_000)
+    monkeypatch.setattr("curalab.neighbors._short._LOOK_COST", 2)
+
+
+def falling(n, d, rng):
+    """Rows whose coordinates matter less and less."""
+    return (rng.normal(size=(n, d)) * np.arange(1, d + 1) ** -0.8).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_what_an_approximate_search_finds_is_what_it_says(from_few_rows_on, metric):
+    x = falling(3_000, 120, np.random.default_rng(0)) + 2
+    found = Embedding(vectors=x, metric=metric).neighbors(32)
+    true = Embedding(vectors=x, metric=metric).neighbors(32, recall=1)
+    assert 0.98 <= found.recall < 1 == true.recall
+    hits = [np.isin(*pair).mean() for pair in zip(true.indices, found.indices, strict=True)]
+    assert abs(np.mean(hits) - found.recall) < 0.01
+    nearest_hit = found.indices[:, 0] == true.indices[:, 0]
+    assert nearest_hit.mean() > 0.999  # what is missed is far
+    np.testing.assert_allclose(found.distance[nearest_hit, 0], true.distance[nearest_hit, 0])
+    assert not (found.indices == np.arange(len(x))[:, None]).any()
+    assert (np.diff(found.distance, axis=1) >= 0).all()
+
+
+def test_where_coordinates_matter_alike_the_search_is_exact(from_few_rows_on):
+    x = np.random.default_rng(0).normal(size=(2_000, 60)).astype(np.float32)
+    assert Embedding(vectors=x).neighbors(10).recall == 1
+
+
+def test_few_neighbours_are_the_first_of_many(from_few_rows_on):
+    x = falling(2_000, 120, np.random.default_rng(1))
+    few, many = Embedding(vectors=x).neighbors(5), Embedding(vectors=x).neighbors(30)
+    assert few.recall < 1
+    np.testing.assert_array_equal(few.indices, many.indices[:, :5])
+
+
+def test_more_recall_is_searched_for_only_where_it_lacks(from_few_rows_on):
+    emb = Embedding(vectors=falling(2_000, 120, np.random.default_rng(2)))
+    first = emb.neighbors(30)
+    assert np.shares_memory(emb.neighbors(10, recall=first.recall).indices, first.indices)
+    assert emb.neighbors(10, recall=1).recall == 1
+    assert emb.neighbors(30).recall == 1  # what is known is kept
+
+
+def test_near_copies_are_never_missed(from_few_rows_on):
+    rng = np.random.default_rng(3)
+    x = falling(3_000, 120, rng)
+    away = rng.normal(size=(300, 120))
+    x[-300:] = x[:300] + 0.2 * np.linalg.norm(x[:300], axis=1)[:, None] * (
+        away / np.linalg.norm(away, axis=1)[:, None]
+    )
+    found = Embedding(vectors=x).neighbors(10)
+    assert found.recall < 1
+    assert (found.indices[:300] == np.arange(2_700, 3_000)[:, None]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("recall", [-0.1, 1.1, "all", None])
+def test_recall_is_a_share(recall):
+    with pytest.raises((ValueError, TypeError), match="recall"):
+        Embedding(vectors=np.eye(4) + 0.1).neighbors(2, recall=recall)

@@ -20,6 +20,7 @@ from curalab._check import (
     check_choice,
     check_ids,
     check_integer,
+    check_real,
     check_vectors,
     invented_ids,
     refuse_rows,
@@ -135,7 +136,7 @@ class Embedding(StageResult):
 
     # ---- neighbours ------------------------------------------------------------------------------
 
-    def neighbors(self, k: int) -> Neighbors:
+    def neighbors(self, k: int, *, recall: float = 0.98) -> Neighbors:
         """Return the `k` nearest rows of each row, the row itself left out.
 
         The graph is computed once for the largest k so far; a smaller k is a slice of it.
@@ -144,16 +145,23 @@ class Embedding(StageResult):
         ----------
         k : int
             From 1 to n - 1.
+        recall : float, default=0.98
+            Share of the true neighbours that shall be found, from above 0 to 1 (exactly all). Below
+            1, with 16,384 rows and more, the search is approximate where that is clearly faster;
+            what it may miss are distant ones of the k, not near copies.
 
         Returns
         -------
         Neighbors
-            `indices`, `distance` (1 - cosine, or Euclidean) and `similarity`, each (n, k).
+            `indices`, `distance` (1 - cosine, or Euclidean) and `similarity`, each (n, k), and the
+            `recall` that was seen.
         """
         k = check_integer("k", k, low=1, high=len(self) - 1, hint=_few(len(self)))
+        check_real("recall", recall, low=0, high=1)
         known: Neighbors | None = self._graph.get("neighbors")
-        if known is None or known.k < k:
-            known = nearest(self.points, k, metric=self.metric)
+        if known is None or known.k < k or known.recall < recall:
+            k_most = k if known is None else max(k, known.k)
+            known = nearest(self.points, k_most, metric=self.metric, recall=recall)
             self._graph["neighbors"] = known
         return known.first(k)
 

@@ -8,12 +8,15 @@ import numpy as np
 
 from curalab._check import FloatArray, IntArray
 
-__all__ = ["estimated_errors", "is_learnable", "transition"]
+__all__ = ["estimated_errors", "is_learnable", "likeness", "sharpened", "transition"]
 
 _CLEAR = 0.2  # share of the rows predicted as a class that are predicted most clearly
 _FEWEST = 3
 _SHRINK = 5.0  # rows of the mean confusion that the counts of each class are mixed with
 _LEAST = 1e-3  # share of wrong labels below which none can be told from none at all
+_LIKENESS = np.linspace(0, 1, 11)
+_FLOOR = 1e-9
+_POWERS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 
 
 def transition(belief: FloatArray, codes: IntArray) -> FloatArray:
@@ -37,6 +40,46 @@ def transition(belief: FloatArray, codes: IntArray) -> FloatArray:
     np.fill_diagonal(usual, 1 - rate)
     weight = _SHRINK * n_classes
     return np.asarray((counts + weight * usual) / (counts.sum(axis=1, keepdims=True) + weight))
+
+
+def likeness(belief: FloatArray, codes: IntArray) -> float:
+    """Return how far wrong labels fall on rows that look like them, from 0 (not at all) to 1.
+
+    If the odds that a row of class i is labelled j are a(i, j) · (r(j) / r(i))^κ, this is the mean
+    of κ, all values from 0 to 1 being as likely beforehand, given which of the clear rows
+    predicted as i are labelled j. How many of them are, the a(i, j), has no say in it.
+    """
+    log, predicted = np.log(np.maximum(belief, _FLOOR)), belief.argmax(axis=1)
+    clear = _clear(belief)
+    fit = np.zeros(len(_LIKENESS))
+    for i in np.unique(predicted[clear]):
+        rows = clear[predicted[clear] == i]
+        odds = log[rows] - log[rows, i][:, None]
+        wrong = codes[rows] != i
+        label = codes[rows][wrong]
+        for at, k in enumerate(_LIKENESS if len(label) else ()):
+            total = np.log(np.exp(k * odds).sum(axis=0))
+            fit[at] += (k * odds[wrong, label] - total[label]).sum()
+    weight = np.exp(fit - fit.max())
+    return float(weight @ _LIKENESS / weight.sum())
+
+
+def sharpened(
+    belief: FloatArray, clear: FloatArray, codes: IntArray, chance: FloatArray
+) -> FloatArray:
+    """Return beliefs raised to the power under which the labels given are likeliest."""
+
+    def likelihood(power: float) -> float:
+        raised = _raised(clear, power)
+        return float(np.log((raised * chance[:, codes].T).sum(axis=1)).sum())
+
+    best = max(_POWERS, key=likelihood)
+    return _raised(belief, best)
+
+
+def _raised(belief: FloatArray, power: float) -> FloatArray:
+    raised = belief**power
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def estimated_errors(belief: FloatArray, codes: IntArray) -> dict[str, Any]:

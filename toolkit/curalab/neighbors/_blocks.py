@@ -1,0 +1,162 @@
+"""Products of blocks of rows with all points, the best of them, and an exact second look."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curalab._check import FloatArray
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ROWS", "Base", "fast_products", "second_look", "tensor"]
+
+ROWS = 512  # a block of products is 128 MiB at the most
+_COLUMNS = 65_536
+_TILE = 1_024  # columns multiplied at a time: few enough to be in the cache when read again
+_GROUP = 16  # neighbouring columns of which only the largest is compared at first
+_SPARE = 4  # candidates beyond k that the exact second look may reorder
+_LOOK = 16  # rows whose candidates fit into the processor's nearest cache
+
+
+class Base:
+    """Points to search, and room for a block of products with them.
+
+    With `half_square`, |y|²/2 of each point, what ranks is x·y - |y|²/2 instead of x·y.
+    """
+
+    def __init__(self, points: torch.Tensor, *, half_square: torch.Tensor | None = None) -> None:
+
+        self.points, self.half_square = points, half_square
+        n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // _TILE)
+        self._room = points.new_empty(n_tiles * ROWS * _TILE)
+
+    def nearest(
+        self, rows: torch.Tensor, own: torch.Tensor | None, k: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the `k` nearest points of each row and their distances, ties by row number."""
+        score, index = self.candidates(rows, own, k + _SPARE)
+        return second_look(rows, self.points, index, score.isneginf(), k)
+
+    def candidates(
+        self, rows: torch.Tensor, own: torch.Tensor | None, n: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the `n` best scores of each row, best first, and the points they are of.
+
+        `own` is the number of each row itself, which is ruled out with a score of -inf.
+        """
+        import torch
+
+        scores, numbers = [], []
+        for at in range(0, len(self.points), len(self._room) // ROWS):
+            best, index = _best_of(*self._products(rows, own, at), n)
+            scores.append(best)
+            numbers.append((index + at).clamp_max_(len(self.points) - 1))
+        if len(scores) == 1:
+            return scores[0], numbers[0]
+        best, index = torch.cat(scores, dim=1).topk(min(n, len(self.points)), dim=1)
+        return best, torch.cat(numbers, dim=1).gather(1, index)
+
+    def _products(
+        self, rows: torch.Tensor, own: torch.Tensor | None, at: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scores of points from `at` on, (n_tiles, n_rows, _TILE), the best of each group.
+
+        Behind the last point there are scores of -inf.
+        """
+        import torch
+
+        n_tiles = -(-min(len(self._room) // ROWS, len(self.points) - at) // _TILE)
+        score = self._room[: n_tiles * len(rows) * _TILE].view(n_tiles, len(rows), _TILE)
+        groups = []
+        for number, tile in enumerate(score):
+            begin = at + number * _TILE
+            points = self.points[begin : begin + _TILE]
+            if len(points) == _TILE:
+                torch.mm(rows, points.T, out=tile)
+            else:
+                tile[:, : len(points)] = rows @ points.T
+                tile[:, len(points) :] = -torch.inf
+            if self.half_square is not None:
+                tile[:, : len(points)] -= self.half_square[begin : begin + _TILE]
+            groups.append(torch.nn.functional.max_pool1d(tile.unsqueeze(0), _GROUP)[0])
+        largest = torch.cat(groups, dim=1)
+        if own is not None:
+            _rule_out(own - at, score, largest.view(len(rows), n_tiles, -1))
+        return score, largest
+
+
+def _rule_out(column: torch.Tensor, score: torch.Tensor, largest: torch.Tensor) -> None:
+    """Set the scores in one column of each row to -inf, if it is among these."""
+    import torch
+
+    row = ((column >= 0) & (column < len(score) * _TILE)).nonzero()[:, 0]
+    tile, column = column[row] // _TILE, column[row] % _TILE
+    score[tile, row, column] = -torch.inf
+    group = column // _GROUP
+    grouped = score.view(*score.shape[:2], -1, _GROUP)
+    largest[row, tile, group] = grouped[tile, row, group].amax(dim=1)
+
+
+def _best_of(score: torch.Tensor, group: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the `n` best scores of each row, or all, best first, and the columns they are in.
+
+    They lie in the n groups with the largest maxima, so only those are sorted.
+    """
+    import torch
+
+    n_rows, n_groups = group.shape
+    chosen = group.topk(min(n, n_groups), dim=1, sorted=False).indices
+    row, width = torch.arange(n_rows, device=score.device), _TILE // _GROUP
+    place = (chosen // width * n_rows + row.unsqueeze(1)) * width + chosen % width
+    member = score.view(-1, _GROUP).index_select(0, place.flatten()).view(n_rows, -1)
+    best, order = member.topk(min(n, member.shape[1]), dim=1)
+    return best, chosen.gather(1, order // _GROUP) * _GROUP + order % _GROUP
+
+
+def tensor(array: FloatArray, centre: FloatArray | None, device: str) -> torch.Tensor:
+    """Return an array, moved by `centre` in its precision, as a tensor; without one, not copied."""
+    import torch
+
+    moved = np.asarray(array) if centre is None else array - centre
+    with warnings.catch_warnings():  # a read-only array is welcome: nothing here writes
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(moved)).to(device)
+
+
+@contextmanager
+def fast_products() -> Iterator[None]:
+    """Let float32 products use the processor's faster units; their error here is about 1e-6."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    if not torch.cuda.is_available():
+        torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def second_look(
+    rows: torch.Tensor, base: torch.Tensor, index: torch.Tensor, excluded: torch.Tensor, k: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Order candidates by their distance, computed from differences; ties by row number."""
+    import torch
+
+    distance = torch.empty(index.shape, dtype=base.dtype, device=base.device)
+    for at in range(0, len(rows), _LOOK):
+        part = index[at : at + _LOOK]
+        gap = base.index_select(0, part.flatten()).view(*part.shape, -1)
+        gap -= rows[at : at + _LOOK].unsqueeze(1)
+        distance[at : at + _LOOK] = torch.linalg.vector_norm(gap, dim=2)
+    distance[excluded] = torch.inf
+    by_number = index.argsort(dim=1)
+    in_order = distance.gather(1, by_number).sort(dim=1, stable=True)
+    chosen = by_number.gather(1, in_order.indices[:, :k])
+    return index.gather(1, chosen), in_order.values[:, :k]
