@@ -126,12 +126,12 @@ def _predictor(
 def _tree(pool: Pool, samples: int) -> csr_matrix:
     k = min(2 * samples, len(pool) - 1)
     length = _lengths(pool, k)
-    near = pool.embedding.neighbors(k).indices
+    near = pool.embedding.neighbors(k, recall=1).indices
     tree = spanning_tree(pool.embedding.points, near, length, length[:, samples - 1])
     return tree + tree.T
 
 
 def _lengths(pool: Pool, k: int) -> FloatArray:
     """Return the Euclidean distances of the points to their neighbours, under "cosine" as well."""
-    distance = pool.embedding.neighbors(k).distance.astype(np.float64)
+    distance = pool.embedding.neighbors(k, recall=1).distance.astype(np.float64)
     return np.sqrt(2 * distance) if pool.embedding.metric == "cosine" else distance

@@ -34,9 +34,9 @@ class Semantic:
     .. [1] Abbas, Tirumala, Simig, Ganguli, Morcos (2023), "SemDeDup: Data-efficient learning at
        web-scale through semantic deduplication", arXiv:2303.09540. (There k-means is always
        used, the threshold is chosen for the share of rows to keep, and of each group the row
-       farthest from its cluster's centre is kept. Here the pairs are exact by default, the
-       threshold comes from the data, and the most central row of a group is kept, as the one
-       that stands for it best.)
+       farthest from its cluster's centre is kept. Here the pairs are those of the whole
+       neighbour graph by default, the threshold comes from the data, and the most central row of a
+       group is kept, as the one that stands for it best.)
     """
 
     cost: ClassVar[str] = "one neighbour pass"

@@ -45,7 +45,7 @@ class TSNE:
     ----------
     .. [1] Linderman, Rachh, Hoskins, Steinerberger, Kluger (2019), "Fast interpolation-based t-SNE
        for improved visualization of single-cell RNA-seq data", Nature Methods 16,
-       arXiv:1712.09005. (FIt-SNE. Our neighbours are exact.)
+       arXiv:1712.09005. (FIt-SNE. Our neighbours are those of the graph, exact up to 16,384 rows.)
     .. [2] van der Maaten (2014), "Accelerating t-SNE using Tree-Based Algorithms", JMLR 15.
     .. [3] Poličar, Stražar, Zupan (2024), "openTSNE: A Modular Python Library for t-SNE
        Dimensionality Reduction and Embedding", Journal of Statistical Software 109.
