@@ -148,7 +148,7 @@ def audit(
         name: items[column] for name, column in named.items() if column and name != "split"
     }
     pool = brought.replace(**parts) if parts else brought
-    pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1))
+    graph = pool.embedding.neighbors(min(_NEIGHBORS, len(pool) - 1))
     results: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name, find in finders(items, pool, named, seed).items():
@@ -167,6 +167,7 @@ def audit(
             "random_state": seed,
             "embedding": pool.embedding.fingerprint,
             "ancestors": pool.embedding.params.get("ancestors", []),
+            "recall": graph.recall,
             **named,
         },
     )

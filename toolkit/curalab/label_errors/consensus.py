@@ -166,13 +166,13 @@ def _odds(belief: FloatArray, given: IntArray) -> FloatArray:
 def _halved(belief: FloatArray, given: IntArray, judged: BoolArray, n: int) -> FloatArray:
     """Weigh the given labels so that the `n` of least quality, and no others, have one below 1/2.
 
-    Rows of the same quality stay together, below or above.
+    Rows of the same quality as the first of the others stay with it.
     """
     edges = np.concatenate([[0], np.sort(_odds(belief, given)[judged]), [1]])
     below, above = edges[n : n + 2]
     if below < 0.5 <= above:  # so they have already
         return belief
-    middle = np.clip((below + above) / 2, _FLOOR, 1 - _FLOOR)
+    middle = np.clip((below + above) / 2 * (1 - 1e-9), _FLOOR, 1 - _FLOOR)  # ties: above
     weighed = belief.copy()
     weighed[np.arange(len(belief)), given] *= (1 - middle) / middle
     return weighed
