@@ -218,6 +218,22 @@ def test_texts_of_one_kind_are_no_copies_but_the_same_words_are():
     assert "of 2 test rows, 1 are copies" in told["evidence"]
 
 
+def test_a_test_row_leaks_though_other_training_rows_are_nearer_than_its_copy():
+    texts = [f"What does {word} stand for ?" for word in WORDS] + [
+        "What does CPR stand for , then ?"
+    ]
+    texts += [f"item{n} goes with part{n * 7} here" for n in range(108)]
+    x = np.random.default_rng(0).normal(size=(120, 16))
+    x[:12] = x[0]  # all as near as row 2, whose words row 11 has
+    items = pd.DataFrame({"text": texts, "split": ["train"] * 120})
+    items.loc[11, "split"] = "test"
+    emb = cl.Embedding(vectors=x, data=items["text"])
+    assert emb.search(emb.take([11]), 1).indices[0, 0] != 2
+    report = cl.audit(items, embedding=emb, split="split", random_state=0)
+    assert report.rows("leakage").tolist() == [11]
+    assert report.problems.set_index("problem").loc["leakage", "beside"] == [2]
+
+
 def test_people_of_one_kind_are_no_copies_but_the_same_cells_are():
     rng = np.random.default_rng(0)
     n = 200

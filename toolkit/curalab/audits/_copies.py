@@ -19,6 +19,7 @@ __all__ = ["Copies", "agreement", "is_same", "leaks"]
 
 _SAME = 0.6  # of the words of two texts, weighed by how rare they are
 _SAME_CELLS = 0.8  # of two rows of a table, whose columns often say the same twice
+_CANDIDATES = 10  # training rows that a test row is compared with
 _NEAR = 0.001  # of a column's standard deviation: numbers this close are the same
 
 
@@ -47,13 +48,21 @@ class Copies:
 def leaks(pool: Pool, is_test: AnyArray) -> Leakage:
     """Return the test rows with a copy among the training rows."""
     embedding: Embedding = pool.embedding
-    known, asked = embedding.ids[~is_test], embedding.ids[is_test]
-    found = find_leakage(embedding.take(known), embedding.take(asked))
-    sides = found.ids, pd.Index(found.nearest)
-    rows = np.column_stack([pool.ids.get_indexer(side) for side in sides])
-    same = is_same(pool.data, rows)
-    kept = {name: getattr(found, name)[same] for name in ("ids", "nearest", "similarity")}
-    return replace(found, **kept)
+    known = embedding.take(embedding.ids[~is_test])
+    found = find_leakage(known, embedding.take(embedding.ids[is_test]))
+    if not len(found.ids):
+        return found
+    near = known.search(embedding.take(found.ids), min(_CANDIDATES, len(known)))
+    similarity = near.similarity.astype(np.float64)
+    test, place = np.nonzero(similarity >= found.params["threshold"])
+    ids = found.ids[test], known.ids[near.indices[test, place]]
+    same = np.flatnonzero(is_same(pool.data, np.column_stack([*map(pool.ids.get_indexer, ids)])))
+    chosen = same[np.unique(test[same], return_index=True)[1]]  # the first of each test row
+    similarity = similarity[test, place][chosen]
+    order = np.argsort(-similarity, kind="stable")
+    chosen = chosen[order]
+    nearest = ids[1].to_numpy()[chosen]
+    return replace(found, ids=ids[0][chosen], nearest=nearest, similarity=similarity[order])
 
 
 def is_same(data: Any, pairs: IntArray) -> BoolArray:
