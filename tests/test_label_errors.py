@@ -19,6 +19,7 @@ from curalab.label_errors import (
     find_label_errors,
     relation_graph,
 )
+from curalab.label_errors._noise import likeness, sharpened
 
 METHODS = ["consensus", "confident_learning", "relation_graph", "knn_agreement"]
 LINE = Embedding(vectors=np.array([[0.0], [1.0], [2.1], [3.3], [10.0], [11.0]]), metric="euclidean")
@@ -424,6 +425,37 @@ def test_a_weak_model_does_not_make_every_doubt_an_error():
     assert doubted.sum() > 4 * wrong.sum()
     assert bad.is_error.sum() < 0.7 * doubted.sum()
     assert bad.details["estimated_errors"]["n"] < 2 * wrong.sum()
+
+
+@pytest.mark.parametrize(("power", "low", "high"), [(0, 0.0, 0.2), (0.5, 0.3, 0.7), (1, 0.8, 1.0)])
+def test_likeness_is_how_far_wrong_labels_fall_on_rows_that_look_like_them(power, low, high):
+    rng = np.random.default_rng(0)
+    belief = rng.dirichlet([8, 1, 1, 1], 20_000)[:, rng.permutation(4)]
+    odds = belief**power
+    np.put_along_axis(odds, belief.argmax(axis=1)[:, None], 0, axis=1)
+    other = (
+        odds.cumsum(axis=1) / odds.sum(axis=1, keepdims=True) > rng.random((20_000, 1))
+    ).argmax(1)
+    share = odds.max(axis=1) / odds.max()  # the more another class is like it, the likelier wrong
+    codes = np.where(rng.random(20_000) < 0.3 * share, other, belief.argmax(axis=1))
+    assert low <= likeness(belief, codes) <= high
+
+
+def test_beliefs_are_sharpened_to_the_power_that_the_labels_ask_for():
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet([1, 1, 1], 5_000)
+    codes = (true.cumsum(axis=1) > rng.random((5_000, 1))).argmax(axis=1)
+    flat = true**0.5 / (true**0.5).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(sharpened(flat, flat, codes, np.eye(3)), true, atol=1e-9)
+    np.testing.assert_allclose(sharpened(true, true, codes, np.eye(3)), true, atol=1e-9)
+
+
+def test_a_number_of_confusions_is_used_and_none_estimates_it(planted):
+    bad, _, _ = planted
+    assert 0 < bad.details["confusions"] < 1
+    none, all_of_it = (found(bad.pool, Consensus(confusions=c)) for c in (0, 1))
+    assert (none.details["confusions"], all_of_it.details["confusions"]) == (0, 1)
+    assert (none.quality != all_of_it.quality).mean() > 0.9
 
 
 def test_the_transition_is_how_labels_go_wrong(planted):
