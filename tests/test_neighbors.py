@@ -216,7 +216,7 @@ def test_more_recall_is_searched_for_only_where_it_lacks(from_few_rows_on):
     assert emb.neighbors(30).recall == 1  # what is known is kept
 
 
-def test_near_copies_are_never_missed(from_few_rows_on):
+def test_near_copies_are_found(from_few_rows_on):
     rng = np.random.default_rng(3)
     x = falling(3_000, 120, rng)
     away = rng.normal(size=(300, 120))

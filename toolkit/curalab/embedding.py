@@ -146,9 +146,9 @@ class Embedding(StageResult):
         k : int
             From 1 to n - 1.
         recall : float, default=0.98
-            Share of the true neighbours that shall be found, from above 0 to 1 (exactly all). Below
-            1, with 16,384 rows and more, the search is approximate where that is clearly faster;
-            what it may miss are distant ones of the k, not near copies.
+            Share of the true neighbours that shall be found, from 0 to 1 (exactly all). Below 1,
+            with 16,384 rows and more, the search is approximate where that is clearly faster; what
+            it misses are nearly always distant ones of the k.
 
         Returns
         -------

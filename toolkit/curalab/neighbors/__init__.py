@@ -81,7 +81,7 @@ def nearest(
     recall : float, default=0.98
         Share of the true neighbours that shall be found. Below 1, among 16,384 points and more, the
         search is approximate where that costs clearly less; `recall` of what is returned says so.
-        What is missed are distant ones of the k: near copies are found.
+        What is missed are nearly always distant ones of the k.
 
     Returns
     -------

@@ -31,7 +31,6 @@ class Base:
     """
 
     def __init__(self, points: torch.Tensor, *, half_square: torch.Tensor | None = None) -> None:
-
         self.points, self.half_square = points, half_square
         n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // _TILE)
         self._room = points.new_empty(n_tiles * ROWS * _TILE)
