@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, BoolArray, FloatArray, complain
+from curalab._check import AnyArray, BoolArray, FloatArray, complain, first_few
 from curalab.embedding import as_embedding
-from curalab.pool import Array, Pool, Stage, as_pool, run
+from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
 from curalab.pseudo_labels.low_shot_probe import LowShotProbe
 from curalab.pseudo_labels.propagation import Propagation
 from curalab.results import StageResult
@@ -23,7 +23,8 @@ STAGE = Stage(
     verb="pseudo_label",
     contract=(
         "A method gets (pool, *, rng) and returns the probability of each class, (n, n_classes), "
-        "with a column more for each class that it discovers."
+        "with a column more for each class that it discovers. One that names classes itself has "
+        "them as `classes`; the pool then has these, whether or not a row has a label."
     ),
     returns=(Array(name="proba", columns="classes", low=0, high=1 + 1e-6),),
     methods={"propagation": Propagation, "low_shot_probe": LowShotProbe},
@@ -103,7 +104,7 @@ def pseudo_label(
     Raises
     ------
     ValueError
-        No row has a label, or all labels are of one class.
+        No row has a label, or all labels are of one class, and the method does not name classes.
 
     Examples
     --------
@@ -114,11 +115,7 @@ def pseudo_label(
     >>> soft.labels[[1, 39]].tolist()
     ['a', 'b']
     """
-    pool = as_pool(embedding, labels=labels)
-    n_known = len(np.unique(pool.codes[pool.is_labelled]))
-    if n_known < 2:
-        got = "labels of 1 class" if n_known else "no label"
-        raise ValueError(complain("labels", "of at least 2 classes", what=got))
+    pool = _with_classes(as_pool(embedding, labels=labels), resolve(STAGE, method)[1])
     answer = run(STAGE, method, pool, random_state=random_state)
     proba = answer.arrays["proba"]
     if (np.abs(proba.sum(axis=1) - 1) > 1e-3).any():
@@ -145,6 +142,26 @@ def pseudo_label(
         params=answer.params,
         details=details,
     )
+
+
+def _with_classes(pool: Pool, function: Callable[..., Any]) -> Pool:
+    """Return the pool with the classes that the method names, or say that it has too few."""
+    named = list(getattr(function, "classes", None) or [])
+    known = list(pool.classes) if pool.classes is not None else []
+    if named and set(known) - set(named):
+        got = f"{first_few(c for c in known if c not in named)}"
+        rule = f"of the classes that the method names ({first_few(named)})"
+        raise ValueError(complain("labels", rule, what=got))
+    classes = [*known, *(c for c in named if c not in known)]
+    needs_labels = "labels" in getattr(function, "needs", ()) or not classes
+    n_known = len(np.unique(pool.codes[pool.is_labelled])) if needs_labels else len(classes)
+    if n_known < 2:
+        got = f"labels of {n_known} class" if n_known else "no label"
+        got = got if needs_labels else f"{n_known} class"
+        raise ValueError(complain("labels", "of at least 2 classes", what=got))
+    if classes == known:
+        return pool
+    return pool.replace(labels=pool.labels, classes=np.array(classes, dtype=object))
 
 
 def _predicting(
