@@ -35,6 +35,11 @@ def by_size(items, classes):
 TOLD = {
     "trusted_prototypes": {"trusted": ["i0", "i2", "i30", "i33"]},
     "judges": {"votes": [by_size]},
+    "label_model": {"rules": [lambda item: "fruit" if item["size"] > 2 else "traffic"]},
+    **{
+        name: {"texts": {"fruit": np.eye(6)[0], "traffic": np.eye(6)[1]}}
+        for name in ("descriptions", "text_propagation", "keywords", "topic_zero_shot", "zero_shot")
+    },
 }
 
 

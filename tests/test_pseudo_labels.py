@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from curalab import Embedding, Pool, samples
 from curalab.pseudo_labels import LowShotProbe, Propagation, PseudoLabels, pseudo_label
+from curalab.pseudo_labels._balance import balance_of, calmed, rows_to_one, sinkhorn
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,11 @@ def spread_by_hand(emb, labels, *, k, alpha, power, balance):
     root = 1 / np.sqrt(graph.sum(axis=1))
     given = np.array([[label == c for c in ("a", "b")] for label in labels], dtype=float)
     solved = np.linalg.solve(np.eye(len(emb)) - alpha * root[:, None] * graph * root, given)
-    if balance:
-        solved *= given.mean(axis=0) / solved.sum(axis=0)
-    return solved / solved.sum(axis=1, keepdims=True)
+    solved /= solved.sum(axis=1, keepdims=True)
+    for _ in range(200 if balance else 0):
+        solved *= given[given.any(axis=1)].mean(axis=0) / solved.mean(axis=0)
+        solved /= solved.sum(axis=1, keepdims=True)
+    return solved
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +88,13 @@ def two_moons():
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.95])
-@pytest.mark.parametrize("balance", [False, True])
+@pytest.mark.parametrize("balance", [0.0, 1.0])
 def test_spreading_is_the_papers(alpha, balance):
     emb = Embedding(vectors=np.random.default_rng(0).normal(size=(30, 3)) + 1)
     labels = ["a", "a", "b"] + [None] * 27
     options = {"k": 4, "alpha": alpha, "power": 2, "balance": balance}
     soft = pseudo_label(emb, labels, method=Propagation(probe=False, **options))
-    np.testing.assert_allclose(soft.proba, spread_by_hand(emb, labels, **options), atol=4e-3)
+    np.testing.assert_allclose(soft.proba, spread_by_hand(emb, labels, **options), atol=0.01)
 
 
 def test_the_probe_joins_as_an_independent_witness():
@@ -101,7 +104,72 @@ def test_the_probe_joins_as_an_independent_witness():
     probe = pseudo_label(emb, labels, method="low_shot_probe").proba
     both = graph * probe / [2 / 3, 1 / 3]
     wanted = both / both.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(pseudo_label(emb, labels).proba, wanted, atol=1e-6)
+    once = pseudo_label(emb, labels, method=Propagation(rounds=0, balance=0.0))
+    np.testing.assert_allclose(once.proba, wanted, atol=1e-6)
+
+
+def test_head_and_graph_teach_each_other(digits):
+    emb, truth = digits
+    emb = Embedding(vectors=emb.vectors, ids=emb.ids, metric="euclidean")
+    right = {}
+    for rounds in (0, 3):
+        method = Propagation(rounds=rounds)
+        soft = [pseudo_label(emb, hide(truth, 3, s), method=method) for s in range(3)]
+        right[rounds] = np.mean([(each.labels == truth)[~each.given].mean() for each in soft])
+        assert all(each.details["balance"] > 0.5 for each in soft)
+    assert right[3] > right[0] + 0.01
+
+
+def test_classes_of_unequal_size_are_not_made_equal(digits):
+    emb, truth = digits
+    kept = np.concatenate(
+        [truth.index[truth == c][: 178 // (rank + 1)] for rank, c in enumerate(truth.unique())]
+    )
+    few, truth = emb.take(kept), truth[kept]
+    labels = hide(truth, 5)
+    accuracy = {}
+    for name, method in {
+        "default": "propagation",
+        "forced": Propagation(balance=1.0),
+        "probe": "low_shot_probe",
+    }.items():
+        soft = pseudo_label(few, labels, method=method)
+        accuracy[name] = (soft.labels == truth)[~soft.given].mean()
+    assert pseudo_label(few, labels).details["balance"] == 0
+    assert accuracy["default"] > accuracy["probe"] > accuracy["forced"]
+
+
+def test_sinkhorn_gives_classes_their_shares():
+    proba = np.random.default_rng(0).dirichlet([1, 2, 3], size=50)
+    share = np.array([0.5, 0.3, 0.2])
+    even, factor = sinkhorn(proba, share)
+    np.testing.assert_allclose(even.mean(axis=0), share, atol=1e-3)
+    np.testing.assert_allclose(rows_to_one(proba * factor), even)
+    half, _ = sinkhorn(proba, share, strength=0.5)
+    gap = [np.abs(p.mean(axis=0) - share).sum() for p in (proba, half, even)]
+    assert gap[0] > gap[1] > gap[2]
+    np.testing.assert_array_equal(sinkhorn(proba, share, strength=0)[0], rows_to_one(proba))
+
+
+def test_balance_is_let_go_where_it_cuts_through_a_group():
+    rng = np.random.default_rng(0)
+    near = np.array(
+        [rng.choice(np.flatnonzero(np.arange(60) // 10 == i // 10), 5) for i in range(60)]
+    )
+    split = np.where(np.arange(60)[:, None] < 30, [0.9, 0.1], [0.2, 0.8])
+    first = np.where(np.arange(60) < 50, rng.uniform(0.52, 0.98, 60), 0.1)
+    uneven = np.stack([first, 1 - first], axis=1)
+    half = np.array([0.5, 0.5])
+    assert balance_of(split, half, near) == 1
+    assert balance_of(uneven, half, near) == 0
+
+
+def test_confidence_is_taken_halfway_back():
+    before = np.tile([0.6, 0.4], (10, 1))
+    exponent = calmed(np.tile([0.9, 0.1], (10, 1)), before)
+    flat = rows_to_one(np.array([[0.9, 0.1]]) ** exponent)
+    assert flat[0, 0] == pytest.approx(0.75, abs=0.01)
+    assert calmed(before, np.tile([0.9, 0.1], (10, 1))) == 1
 
 
 def test_labels_follow_the_shape_of_the_data(two_moons):
@@ -249,6 +317,14 @@ def test_too_few_classes(labels, got):
         (
             Propagation(power=-1),
             "The 'power' parameter must be a number from 0 to 100. Got -1 instead.",
+        ),
+        (
+            Propagation(rounds=-1),
+            "The 'rounds' parameter must be an integer of 0 or more. Got -1 instead.",
+        ),
+        (
+            Propagation(balance=2),
+            "The 'balance' parameter must be a number from 0 to 1. Got 2 instead.",
         ),
         (
             LowShotProbe(C=0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,63 @@ import pandas as pd
 from curalab._check import AnyArray, BoolArray, FloatArray, complain, first_few
 from curalab.embedding import as_embedding
 from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
+from curalab.pseudo_labels._accept import accepted
+from curalab.pseudo_labels._curve import Honesty, over_rounds
+from curalab.pseudo_labels._fuse import Fused, fuse
+from curalab.pseudo_labels._honesty import honesty
+from curalab.pseudo_labels._spectral_regression import PseudoTargets, spectral_regression
+from curalab.pseudo_labels.category_discovery import CategoryDiscovery
+from curalab.pseudo_labels.descriptions import Descriptions
+from curalab.pseudo_labels.ensemble import Ensemble
+from curalab.pseudo_labels.hidden_class_discovery import HiddenClassDiscovery
+from curalab.pseudo_labels.keywords import Keywords
+from curalab.pseudo_labels.label_model import LabelModel
 from curalab.pseudo_labels.low_shot_probe import LowShotProbe
 from curalab.pseudo_labels.propagation import Propagation
+from curalab.pseudo_labels.rules import RuleVotes, apply_rules, labeling_function
+from curalab.pseudo_labels.screen import Screened, screen_unlabelled
+from curalab.pseudo_labels.self_training import SelfTraining
+from curalab.pseudo_labels.spectral_kernel import SpectralKernel
+from curalab.pseudo_labels.staged_self_training import StagedSelfTraining
+from curalab.pseudo_labels.text_propagation import TextPropagation
+from curalab.pseudo_labels.topic_zero_shot import TopicZeroShot
+from curalab.pseudo_labels.zero_shot import ZeroShot
 from curalab.results import StageResult
 
-__all__ = ["STAGE", "LowShotProbe", "Propagation", "PseudoLabels", "pseudo_label"]
+if TYPE_CHECKING:
+    from curalab.ledger import Ledger
+
+__all__ = [
+    "STAGE",
+    "CategoryDiscovery",
+    "Descriptions",
+    "Ensemble",
+    "Fused",
+    "HiddenClassDiscovery",
+    "Honesty",
+    "Keywords",
+    "LabelModel",
+    "LowShotProbe",
+    "Propagation",
+    "PseudoLabels",
+    "PseudoTargets",
+    "RuleVotes",
+    "Screened",
+    "SelfTraining",
+    "SpectralKernel",
+    "StagedSelfTraining",
+    "TextPropagation",
+    "TopicZeroShot",
+    "ZeroShot",
+    "apply_rules",
+    "fuse",
+    "honesty",
+    "labeling_function",
+    "over_rounds",
+    "pseudo_label",
+    "screen_unlabelled",
+    "spectral_regression",
+]
 
 STAGE = Stage(
     name="pseudo_labels",
@@ -27,7 +79,30 @@ STAGE = Stage(
         "them as `classes`; the pool then has these, whether or not a row has a label."
     ),
     returns=(Array(name="proba", columns="classes", low=0, high=1 + 1e-6),),
-    methods={"propagation": Propagation, "low_shot_probe": LowShotProbe},
+    methods={
+        "propagation": Propagation,
+        "low_shot_probe": LowShotProbe,
+        "self_training": SelfTraining,
+        "staged_self_training": StagedSelfTraining,
+        "spectral_kernel": SpectralKernel,
+        "ensemble": Ensemble,
+        "descriptions": Descriptions,
+        "text_propagation": TextPropagation,
+        "keywords": Keywords,
+        "topic_zero_shot": TopicZeroShot,
+        "zero_shot": ZeroShot,
+        "label_model": LabelModel,
+        "category_discovery": CategoryDiscovery,
+        "hidden_class_discovery": HiddenClassDiscovery,
+    },
+    functions={
+        "spectral_regression": spectral_regression,
+        "honesty": honesty,
+        "over_rounds": over_rounds,
+        "screen_unlabelled": screen_unlabelled,
+        "apply_rules": apply_rules,
+        "fuse": fuse,
+    },
     start_here="propagation",
 )
 
@@ -71,6 +146,58 @@ class PseudoLabels(StageResult):
         names = ("labels", "confidence", "given", "is_new")
         columns = {self.columns.get(n, f"{self.prefix}_{n}"): getattr(self, n) for n in names}
         return pd.DataFrame(columns, index=self.ids)
+
+    def accept(
+        self,
+        ledger: Ledger,
+        *,
+        actor: str,
+        threshold: float = 0.0,
+        ids: Any = None,
+        field: str = "label",
+        reason: str | None = None,
+        new_classes: bool = False,
+    ) -> pd.RangeIndex:
+        """Write proposed labels into a ledger: all of them in one transaction, or none.
+
+        Parameters
+        ----------
+        ledger : Ledger
+            Gets a relabel for each row, which says that the label was missing.
+        actor : str
+            Who decides.
+        threshold : float, default=0
+            Confidence from which proposals are accepted; ``honesty(…).threshold(0.95)`` finds
+            one for calibrated labels.
+        ids : id or sequence of ids, default=None
+            The rows, of those only the ones past the threshold. None means all proposals.
+        field : str, default="label"
+            The column of the labels.
+        reason : str, default=None
+            Why, in words; the confidence is added.
+        new_classes : bool, default=False
+            Whether to accept discovered classes (`new_0`, …), too.
+
+        Returns
+        -------
+        RangeIndex
+            The numbers of the ledger's events.
+
+        Raises
+        ------
+        ValueError
+            `ids` names a row whose label was given, or is of a discovered class.
+        """
+        return accepted(
+            self,
+            ledger,
+            actor=actor,
+            threshold=threshold,
+            ids=ids,
+            field=field,
+            reason=reason,
+            new_classes=new_classes,
+        )
 
 
 def pseudo_label(

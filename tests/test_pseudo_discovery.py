@@ -1,0 +1,196 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import multivariate_t
+
+from curalab import Embedding, Pool, samples
+from curalab.pseudo_labels import CategoryDiscovery, HiddenClassDiscovery, pseudo_label
+from curalab.pseudo_labels._discovery import blurred, compact, constrained, matched, space_of
+from curalab.pseudo_labels.category_discovery import Prior, _halves
+
+BOTH = [CategoryDiscovery(), HiddenClassDiscovery()]
+
+
+def message(error, function, *args, **options):
+    with pytest.raises(error) as caught:
+        function(*args, **options)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Nine round classes in eight dimensions; six are known by half of their rows."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(9), 60)
+    x = 9 * rng.normal(size=(9, 8))[truth] + rng.normal(size=(540, 8))
+    labels = np.array([f"c{code}" if code < 6 else None for code in truth], dtype=object)
+    labels[rng.permutation(540)[:270]] = None
+    return Embedding(vectors=x, metric="euclidean"), labels, truth
+
+
+@pytest.fixture(scope="module", params=BOTH, ids=lambda method: type(method).__name__)
+def found(planted, request):
+    emb, labels, _ = planted
+    return pseudo_label(emb, labels, method=request.param, random_state=0)
+
+
+def test_planted_classes_and_their_number_are_found(planted, found):
+    soft, truth = found, planted[2]
+    assert soft.classes.tolist() == [*(f"c{i}" for i in range(6)), "new_0", "new_1", "new_2"]
+    assert soft.details["n_new"] == 3
+    assert (soft.is_new == (truth >= 6)).mean() > 0.99
+    free = ~soft.given
+    assert matched(truth, soft.proba.argmax(axis=1), free) > 0.98
+    assert (soft.labels[free & (truth < 6)] == [f"c{c}" for c in truth[free & (truth < 6)]]).all()
+    sizes = pd.Series(soft.labels[soft.is_new]).value_counts().reindex(["new_0", "new_1", "new_2"])
+    assert sizes.is_monotonic_decreasing
+
+
+def test_new_rows_are_labelled_as_those_beside_them(planted, found):
+    soft, told = found, found.predict(planted[0].vectors + 1e-3)
+    free = ~soft.given
+    assert (told["pseudo_label"][free] == soft.labels[free]).mean() > 0.99
+
+
+@pytest.mark.parametrize("method", BOTH)
+def test_a_row_far_from_all_classes_is_set_aside_and_never_sure(planted, method):
+    emb, labels, _ = planted
+    far = np.zeros((3, 8))
+    far[:, 0] = [300, -300, 400]
+    x = np.concatenate([emb.vectors, far])
+    soft = pseudo_label(
+        Embedding(vectors=x, metric="euclidean"),
+        np.append(labels, [None] * 3),
+        method=method,
+        random_state=0,
+    )
+    assert soft.details["set_aside"].shape == (543,)
+    assert not soft.details["set_aside"][soft.given].any()
+    assert soft.details["set_aside"][:540].mean() < 0.06
+    aside = soft.details["set_aside"]
+    assert aside[-3:].all()
+    assert soft.confidence[-3:].max() < 0.4
+
+
+@pytest.fixture(scope="module")
+def digits():
+    table = samples.digits()
+    x = np.stack([image.ravel() for image in table["image"]]).astype(float)
+    return Embedding(vectors=x, metric="euclidean"), table["label"].to_numpy(object)
+
+
+def test_digits_that_nobody_named_are_found_better_than_by_k_means_told_their_number(digits):
+    from sklearn.cluster import KMeans
+
+    emb, truth = digits
+    rng = np.random.default_rng(0)
+    codes = np.array([int(label) for label in truth])
+    shown = np.array([code < 5 and rng.random() < 0.5 for code in codes])
+    labels = np.where(shown, truth, None)
+    soft = pseudo_label(emb, labels, method="category_discovery", random_state=0)
+    free = ~soft.given
+    plain = KMeans(10, n_init=3, random_state=0).fit_predict(emb.vectors)
+    found = matched(codes, soft.proba.argmax(axis=1), free)
+    assert found > matched(codes, plain, free) + 0.05
+    assert 4 <= soft.details["n_new"] <= 7
+    # What it says of being new is about what is so.
+    chance = soft.details["is_new_proba"][free]
+    assert abs(chance.mean() - (codes[free] >= 5).mean()) < 0.05
+    assert ((chance > 0.5) == (codes[free] >= 5)).mean() > 0.93
+
+
+def test_labelled_rows_stay_whatever_is_near():
+    z = np.array([[0.0], [1.0], [10.0], [11.0], [10.5]])
+    codes = np.array([0, -1, 0, -1, -1])
+    cluster, centres = constrained(z, codes, np.array([[5.0], [10.6]]))
+    assert cluster.tolist() == [0, 0, 0, 1, 1]
+    np.testing.assert_allclose(centres[:, 0], [11 / 3, 10.75])
+
+
+def test_an_empty_new_cluster_goes_and_a_known_one_stays():
+    z = np.array([[0.0], [1.0], [2.0]])
+    cluster, centres = constrained(z, np.array([0, -1, -1]), np.array([[0.0], [99.0]]))
+    assert cluster.tolist() == [0, 0, 0]
+    assert centres.tolist() == [[1.0]]
+
+
+def test_the_evidence_of_one_row_is_the_prior_predictive():
+    """Of a normal-inverse-Wishart: a multivariate t with nu - d + 1 degrees of freedom."""
+    prior = Prior(n_dims=3, freedom=10.0, strength=0.5)
+    row = np.array([[1.0, -2.0, 0.5]])
+    free = prior.freedom + 2
+    shape = prior.freedom * np.eye(3) * (1 + prior.strength) / (prior.strength * free)
+    wanted = multivariate_t.logpdf(row[0], loc=np.zeros(3), shape=shape, df=free)
+    assert prior.evidence(row) == pytest.approx(wanted)
+
+
+def test_two_clusters_gain_from_being_two_and_one_does_not():
+    rng = np.random.default_rng(0)
+    prior = Prior(n_dims=4, freedom=30.0, strength=0.05)
+    one = rng.normal(size=(100, 4))
+    assert prior.gain(*_halves(one)) < 0
+    both = np.concatenate([one, rng.normal(size=(100, 4)) + 4])
+    a, b = _halves(both)
+    assert sorted([len(a), len(b)]) == [100, 100]
+    assert prior.gain(a, b) > 0.5
+
+
+def test_in_the_space_a_class_is_round_and_the_telling_direction_is_first():
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(10), 200)
+    x = rng.normal(size=(2000, 3)) * [3.0, 1.0, 1.0]  # wide, and says nothing
+    x[:, 2] += 4 * codes
+    space = space_of(x, codes, n_dims=3, shrink=0.0)
+    z = space.of(x)
+    means = np.stack([z[codes == code].mean(axis=0) for code in range(10)])
+    within = np.cov((z - means[codes]).T)
+    np.testing.assert_allclose(np.diag(within), 1, atol=0.2)
+    assert means[:, 0].std() > 10 * means[:, 1].std()
+
+
+def test_blurring_takes_the_mean_with_the_neighbours():
+    pool = Pool(embedding=Embedding(vectors=[[0.0], [1.0], [5.0], [6.0]], metric="euclidean"))
+    assert blurred(pool, 1)[:, 0].tolist() == [0.5, 0.5, 5.5, 5.5]
+    assert blurred(pool, 0)[:, 0].tolist() == [0, 1, 5, 6]
+    assert blurred(pool, 1, np.array([[5.2]], dtype=np.float32))[0, 0] == pytest.approx(5.1)
+
+
+def test_codes_are_numbered_anew():
+    codes, n = compact(np.array([4, -1, 2, 4]))
+    assert (codes.tolist(), n) == ([1, -1, 0, 1], 2)
+
+
+@pytest.mark.parametrize("method", BOTH)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a", "b"],
+        ["a", "b", None],
+        ["a"] * 10 + ["b"] * 10,
+        ["a", "b"] + [None] * 18,
+        ["a"] * 9 + ["b"] + [None] * 20,
+    ],
+)
+@pytest.mark.parametrize("same", [False, True])
+def test_small_and_odd_pools_have_an_answer(method, labels, same):
+    x = np.random.default_rng(0).normal(size=(len(labels), 4)) + 1
+    x = np.ones_like(x) if same else x
+    pool = Pool(embedding=Embedding(vectors=x), labels=labels, classes=["a", "b", "c"])
+    soft = pseudo_label(pool, method=method, random_state=0)
+    np.testing.assert_allclose(soft.proba.sum(axis=1), 1)
+    assert (soft.proba[:, 2] == 0).all()
+    again = pseudo_label(pool, method=method, random_state=0)
+    assert np.array_equal(soft.proba, again.proba)
+
+
+def test_settings_out_of_range_are_refused(planted):
+    emb, labels, _ = planted
+    assert message(ValueError, pseudo_label, emb, labels, method=CategoryDiscovery(k=-1)) == (
+        "The 'k' parameter must be an integer of 0 or more. Got -1 instead."
+    )
+    assert message(ValueError, pseudo_label, emb, labels, method=CategoryDiscovery(start=0.5)) == (
+        "The 'start' parameter must be a number from 1 to 10. Got 0.5 instead."
+    )
+    assert message(
+        ValueError, pseudo_label, emb, labels, method=HiddenClassDiscovery(max_new=0)
+    ) == ("The 'max_new' parameter must be an integer of 1 or more. Got 0 instead.")

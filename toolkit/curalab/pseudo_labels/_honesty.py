@@ -1,0 +1,114 @@
+"""How true the confidence of pseudo-labels is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import check_integer
+from curalab.pool import as_pool
+from curalab.pseudo_labels._calibration import recalibrated
+from curalab.pseudo_labels._curve import EASY, Honesty
+from curalab.pseudo_labels._judge import judge
+
+__all__ = ["honesty"]
+
+_log = logging.getLogger(__name__)
+
+
+def honesty(
+    embedding: Any,
+    labels: Any = None,
+    *,
+    truth: Any = None,
+    method: str | Callable[..., Any] | None = None,
+    n_folds: int = 5,
+    random_state: int | None = None,
+) -> Honesty:
+    """Judge a method's pseudo-labels on labels that it did not see.
+
+    With `truth`, one run on `labels` is judged on other rows whose label is known: the best way,
+    if they were drawn at random from the unlabelled ones. Without, the known labels are hidden
+    fold by fold. Each run then has fewer labels than the real one, so its accuracy is rather too
+    low; and it is that of rows like the labelled ones, in the classes' shares among these. Where
+    these were picked as the plain or the first cases, it is far too high: three labels a class
+    from the top of clinc's sorted file said 96 %, where 81 % were right. ``result.is_easy`` tells.
+
+    Parameters
+    ----------
+    embedding : Embedding, Pool or array-like of shape (n_items, d)
+        The rows.
+    labels : array-like of shape (n_items,), default=None
+        Their labels; None or NaN is missing. May be left out where a Pool brings them.
+    truth : Series or mapping of id to label, default=None
+        Labels of rows that have none in `labels`.
+    method : str or callable, default=None
+        As for `pseudo_label`, whose default None takes.
+    n_folds : int, default=5
+        Folds without `truth`; fewer where the classes have fewer labels. Under 200 labels are
+        hidden in several rounds, up to five.
+    random_state : int, default=None
+        Seed of folds and runs. None draws one and records it.
+
+    Returns
+    -------
+    Honesty
+        ``result.soft`` are the labels of all rows, calibrated. A class with a single label is not
+        judged by hiding: without it, a run could only be wrong. It is in ``result.unjudged``.
+
+    Raises
+    ------
+    ValueError
+        No class has two labels and there is no `truth`; `truth` names a row that has a label.
+
+    Notes
+    -----
+    The temperature T makes proba^(1/T), and is that of the least log loss [1]_ on the rows
+    judged, with a normal prior on log T where they are few (ours). A second parameter, a floor
+    under the probabilities, changed nothing on five sets. The threshold is that of fixed-sequence
+    testing [2]_.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun, Weinberger (2017), "On Calibration of Modern Neural Networks", ICML.
+       arXiv:1706.04599.
+    .. [2] Angelopoulos, Bates, Candès, Jordan, Lei (2021), "Learn then Test: Calibrating
+       Predictive Algorithms to Achieve Risk Control". arXiv:2110.01052.
+
+    Examples
+    --------
+    >>> import numpy as np, curalab as cl
+    >>> from curalab.pseudo_labels import honesty
+    >>> x = np.random.default_rng(0).normal(size=(400, 3)) + np.repeat([[0], [9]], 200, axis=0)
+    >>> labels = np.repeat(np.array(["a", "b"], dtype=object), 200)
+    >>> labels[np.arange(400) % 5 > 0] = None
+    >>> found = honesty(cl.Embedding(vectors=x, metric="euclidean"), labels, random_state=0)
+    >>> found.curve([0.5])[["coverage", "n", "accuracy"]].to_numpy().tolist()
+    [[1.0, 80.0, 1.0]]
+    """
+    check_integer("n_folds", n_folds, low=2)
+    pool = as_pool(embedding, labels=labels)
+    raw, judged, temperature, seed = judge(pool, truth, method, n_folds, random_state)
+    given = pd.Series(pool.labels[pool.is_labelled] if pool.labels is not None else [])
+    counts = given.value_counts()
+    known = set(judged["label"])
+    soft = recalibrated(raw, temperature, n_judged=judged.index.nunique())
+    missing = [] if truth is not None else [c for c in soft.classes if c not in known]
+    unjudged = pd.Series({c: int(counts.get(c, 0)) for c in missing}, dtype=int)
+    inside = ~soft.given & ~soft.is_new & ~np.isin(soft.labels, np.array(missing, dtype=object))
+    params = {**raw.params, "verb": "honesty", "random_state": seed}
+    found = Honesty(
+        judged=judged,
+        soft=soft,
+        temperature=temperature,
+        unjudged=unjudged.rename_axis("class").rename("n_labels"),
+        covered=soft.ids[inside],
+        params={**params, "n_folds": n_folds if truth is None else None},
+    )
+    if found.is_easy:
+        _log.warning("Judging pseudo-labels: %s.", EASY)
+    return found

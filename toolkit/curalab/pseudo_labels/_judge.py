@@ -1,0 +1,121 @@
+"""Pseudo-labels of rows whose label is known, but was hidden from the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from curalab._check import BoolArray, FloatArray, IntArray, check_seed, complain, first_few, rows_of
+from curalab.pool import Pool
+from curalab.pseudo_labels._calibration import fit_temperature, held_out, soften
+
+if TYPE_CHECKING:
+    from curalab.pseudo_labels import PseudoLabels
+
+__all__ = ["judge"]
+
+_ENOUGH, _MOST_ROUNDS = 200, 5
+
+
+def judge(
+    pool: Pool,
+    truth: Any,
+    method: str | Callable[..., Any] | None,
+    n_folds: int,
+    random_state: int | None,
+) -> tuple[PseudoLabels, pd.DataFrame, float, int]:
+    """Return the run with all labels, the rows judged, the temperature and the seed."""
+    from curalab.pseudo_labels import STAGE, pseudo_label
+
+    seed = check_seed(random_state)
+    rng, method = np.random.default_rng(seed), method or STAGE.start_here
+    folds = _folds(pool, n_folds, rng) if truth is None else []  # says what is missing, first
+    full = pseudo_label(pool, method=method, random_state=seed)
+    if truth is not None:
+        told = _told(pool, truth)
+        rows = rows_of(pool.ids, told.index, name="truth")
+        runs = [(full, rows, told.to_numpy(dtype=object))]
+    else:
+        runs = []
+        for hidden in folds:
+            rows = np.flatnonzero(hidden)
+            run = pseudo_label(_without(pool, hidden), method=method, random_state=seed)
+            runs.append((run, rows, pool.classes[pool.codes[rows]]))
+    return full, *_judged(runs, full, rng), seed
+
+
+def _judged(
+    runs: list[tuple[PseudoLabels, IntArray, Any]], full: PseudoLabels, rng: np.random.Generator
+) -> tuple[pd.DataFrame, float]:
+    width = max(run.proba.shape[1] for run, _, _ in runs)
+    parts = []
+    probas: list[FloatArray] = []
+    codes: list[IntArray] = []
+    for run, rows, label in runs:
+        codes.append(pd.Index(run.classes).get_indexer(pd.Index(label)))
+        lacking = width - run.proba.shape[1]  # classes that another run discovered
+        probas.append(np.pad(run.proba[rows], ((0, 0), (0, lacking))))
+        predicted = run.labels[rows]
+        told = {"row": rows, "label": label, "predicted": predicted, "is_new": run.is_new[rows]}
+        right = np.asarray(predicted == label, dtype=bool)
+        parts.append(pd.DataFrame({**told, "right": right, "raw": run.confidence[rows]}))
+    judged = pd.concat(parts, ignore_index=True)
+    weight = 1 / np.bincount(judged["row"])[judged["row"]]
+    proba, code = np.concatenate(probas), np.concatenate(codes)
+    temperature = fit_temperature(proba, code, weight)
+    judged["confidence"] = soften(proba, temperature).max(axis=1)
+    row = judged.pop("row").to_numpy()
+    judged["held_out"] = held_out(proba, code, weight, row, rng)
+    judged["weight"] = weight
+    return judged.set_index(full.ids[row]), temperature
+
+
+def _told(pool: Pool, truth: Any) -> pd.Series[Any]:
+    if not isinstance(truth, pd.Series | dict):
+        raise TypeError(complain("truth", "a Series or mapping of id to label", truth))
+    told = pd.Series(truth, dtype=object).dropna()
+    if not len(told):
+        raise ValueError(complain("truth", "labels of at least one row", what="none"))
+    if not told.index.is_unique:
+        twice = told.index[told.index.duplicated()].unique()
+        raise ValueError(complain("truth", "of distinct ids", what=f"twice {first_few(twice)}"))
+    known = pool.is_labelled[rows_of(pool.ids, told.index, name="truth")]
+    if known.any():
+        rule = "of rows that have no label in 'labels'"
+        got = f"rows that have one (ids {first_few(told.index[known])})"
+        raise ValueError(complain("truth", rule, what=got))
+    return told
+
+
+def _folds(pool: Pool, n_folds: int, rng: np.random.Generator) -> list[BoolArray]:
+    """Return which rows each run must not see: every row once a round, never all of a class."""
+    codes = pool.codes
+    count = np.bincount(codes[codes >= 0], minlength=1)
+    several = np.flatnonzero(count > 1)
+    if not len(several):
+        got = "no label" if not count.any() else "none with two"
+        hint = "Pass truth=…, labels of some rows for judging alone."
+        rule = "of at least one class with two labels, to hide one"
+        raise ValueError(complain("labels", rule, what=got, hint=hint))
+    # As many folds as the classes have labels hides one of each at a time: a row whose class
+    # alone is short of a label would be judged by a run that leans to the others.
+    n = int(np.clip(np.median(count[several]), 2, n_folds))
+    total = int(count[several].sum())
+    folds = []
+    for _ in range(min(_MOST_ROUNDS, -(-_ENOUGH // total))):
+        fold = np.full(len(codes), -1)
+        for c in several:
+            members = rng.permutation(np.flatnonzero(codes == c))
+            fold[members] = (np.arange(len(members)) + rng.integers(n)) % n
+        folds += [fold == f for f in range(n) if (fold == f).any()]
+    return folds
+
+
+def _without(pool: Pool, hidden: BoolArray) -> Pool:
+    labels = np.full(len(pool), None, dtype=object)
+    shown = pool.is_labelled & ~hidden
+    labels[shown] = pool.classes[pool.codes[shown]]
+    return pool.replace(labels=labels, classes=pool.classes)
