@@ -125,10 +125,9 @@ def ours():
     import curalab as cl
     from curalab.pseudo_labels import STAGE, Propagation
 
-    asked = {"propagation, as published": Propagation(probe=False)}
-    for name, made in STAGE.methods.items():
-        if name not in ("low_shot_probe", *DISCOVER) and runs_by_name(made):
-            asked[name] = name
+    left_out = ("low_shot_probe", *DISCOVER)
+    named = {n: n for n, m in STAGE.methods.items() if n not in left_out and runs_by_name(m)}
+    asked = {"propagation, as published": Propagation(probe=False), **named}
     return {
         name: lambda pool, m=method: cl.pseudo_label(pool, method=m, random_state=0).proba
         for name, method in asked.items()

@@ -32,6 +32,7 @@ from curalab.pseudo_labels.spectral_kernel import SpectralKernel
 from curalab.pseudo_labels.staged_self_training import StagedSelfTraining
 from curalab.pseudo_labels.text_propagation import TextPropagation
 from curalab.pseudo_labels.topic_zero_shot import TopicZeroShot
+from curalab.pseudo_labels.transductive import Transductive
 from curalab.pseudo_labels.zero_shot import ZeroShot
 from curalab.results import StageResult
 
@@ -59,6 +60,7 @@ __all__ = [
     "StagedSelfTraining",
     "TextPropagation",
     "TopicZeroShot",
+    "Transductive",
     "ZeroShot",
     "apply_rules",
     "fuse",
@@ -82,6 +84,7 @@ STAGE = Stage(
     methods={
         "propagation": Propagation,
         "low_shot_probe": LowShotProbe,
+        "transductive": Transductive,
         "self_training": SelfTraining,
         "staged_self_training": StagedSelfTraining,
         "spectral_kernel": SpectralKernel,

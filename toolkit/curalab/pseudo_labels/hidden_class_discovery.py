@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _GRID: list[dict[str, Any]] = [
 ]
 _STEP = 1.15  # between numbers of new classes
 _RUNS, _LARGE = 3, 7_000
-_ABOUT = 0.97
+_ABOUT = (0.99, 1.0, 0.98, 0.97, 0.96, 0.95)  # shares of the clearest silhouette; first of ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class HiddenClassDiscovery:
     third of the known classes at a time: the space in which k-means, told their number, finds
     the hidden ones best. "NCD k-means" then starts from the means of the known classes, whose
     labelled rows stay. The number of new classes is the smallest whose clusters in that space are
-    within 3 % of the clearest (silhouette).
+    about as clear as the clearest (silhouette); how much "about" is, is tuned likewise.
 
     What it says is calibrated by the same trick: some known classes are hidden, looked for among
     the unlabelled rows, and the chance of being new, and of being right, is set to the share that
@@ -90,32 +90,49 @@ class HiddenClassDiscovery:
         k = min(self.k, len(pool) - 1)
         points = blurred(pool, k)
         codes, n_known = compact(pool.codes)
-        told = _tuned(points, codes, rng)
+        tuned = _tuned(points, codes, rng)
         most = self.max_new or max(3 * n_known, 10)
 
         def discover(codes: IntArray, rng: np.random.Generator) -> Found:
-            return _found(points, codes, told, most, rng)
+            return _found(points, codes, tuned, most, rng)
 
         return answer(pool, k, points, discover, rng)
 
 
-def _tuned(points: FloatArray, codes: IntArray, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the settings of the space in which hidden classes are found best."""
+class Tuned(NamedTuple):
+    """What hiding known classes chose."""
+
+    space: dict[str, Any]
+    about: float  # as clear as the clearest, as a share of it
+
+
+def _tuned(points: FloatArray, codes: IntArray, rng: np.random.Generator) -> Tuned:
+    """Return the settings with which hidden classes, and how many there are, are found best."""
     rows = np.flatnonzero(codes >= 0)
-    truth, n_known = compact(codes[rows])
+    seen, (truth, n_known) = points[rows], compact(codes[rows])
     fold = rng.permutation(np.arange(n_known) % 3)
     held = rng.random(len(rows)) < 0.5
+    folds = [compact(np.where((fold[truth] == i) | held, -1, truth)) for i in range(3)]
+    folds = [(kept, n_kept) for kept, n_kept in folds if 1 <= n_kept < n_known]
     right = np.zeros(len(_GRID))
-    for number in range(3):
-        hidden = fold[truth] == number
-        kept, n_kept = compact(np.where(hidden | held, -1, truth))
-        if not 1 <= n_kept < n_known:
-            continue
-        for i, told in enumerate(_GRID):
-            z = space_of(points[rows], kept, **told).of(points[rows])
+    for i, told in enumerate(_GRID):
+        for kept, _ in folds:
+            z = space_of(seen, kept, **told).of(seen)
             cluster, _ = constrained(z, kept, begin(z, kept, n_known, rng))
             right[i] += matched(truth, cluster, kept < 0)
-    return _GRID[int(right.argmax())]
+    told = _GRID[int(right.argmax())]
+    off = np.zeros(len(_ABOUT))
+    for kept, n_kept in folds:
+        hidden = n_known - n_kept
+        z = space_of(seen, kept, **told).of(seen)
+        curve = {n: run[0] for n, run in _runs(z, kept, 2 * hidden + 1, rng).items()}
+        off += [abs(np.log(_fewest(curve, about) / hidden)) if curve else 0.0 for about in _ABOUT]
+    return Tuned(told, _ABOUT[int(off.argmin())])
+
+
+def _fewest(curve: dict[int, float], about: float) -> int:
+    """Return the smallest number that is about as clear as the clearest."""
+    return min(n for n, clear in curve.items() if clear >= about * max(curve.values()))
 
 
 def _best_of(
@@ -129,27 +146,35 @@ def _best_of(
     return min(runs, key=lambda run: float(np.square(z - run[1][run[0]]).sum()))
 
 
-def _found(
-    points: FloatArray, codes: IntArray, told: dict[str, Any], most: int, rng: np.random.Generator
-) -> Found:
+def _runs(
+    z: FloatArray, codes: IntArray, most: int, rng: np.random.Generator
+) -> dict[int, tuple[float, IntArray, FloatArray]]:
+    """Return silhouette, clusters and centres by the number of new classes."""
     n_known, free = int(codes.max()) + 1, codes < 0
-    space = space_of(points, codes, **told)
-    z = space.of(points)
-    curve: dict[int, float] = {}
-    runs: dict[int, tuple[IntArray, FloatArray]] = {}
+    made: dict[int, tuple[float, IntArray, FloatArray]] = {}
     number = 1
     while number <= most and free.any():
         cluster, centres = _best_of(z, codes, n_known + number, rng)
         n_new = len(centres) - n_known
-        if n_new > 0 and len(centres) > 1:
+        if n_new > 0:
             near = np.sqrt(np.partition(square_gaps(z[free], centres), 1, axis=1)[:, :2])
             clear = float((1 - near[:, 0] / np.maximum(near[:, 1], 1e-12)).mean())
-            if clear > curve.get(n_new, -1.0):
-                curve[n_new], runs[n_new] = clear, (cluster, centres)
+            if n_new not in made or clear > made[n_new][0]:
+                made[n_new] = clear, cluster, centres
         number = max(number + 1, round(number * _STEP))
-    if runs:  # the curve is flat beyond the true number: the fewest that are about as clear
-        clearest = max(curve.values())
-        cluster, centres = runs[min(n for n in curve if curve[n] >= _ABOUT * clearest)]
+    return made
+
+
+def _found(
+    points: FloatArray, codes: IntArray, tuned: Tuned, most: int, rng: np.random.Generator
+) -> Found:
+    space = space_of(points, codes, **tuned.space)
+    z = space.of(points)
+    made = _runs(z, codes, most, rng)
+    curve = {n: run[0] for n, run in made.items()}
+    if made:
+        _, cluster, centres = made[_fewest(curve, tuned.about)]
     else:
-        cluster, centres = constrained(z, codes, begin(z, codes, n_known, rng))
-    return in_order(space, z, codes, cluster, centres, {"silhouette": curve, "space": told})
+        cluster, centres = constrained(z, codes, begin(z, codes, int(codes.max()) + 1, rng))
+    details = {"silhouette": curve, "space": {**tuned.space, "about": tuned.about}}
+    return in_order(space, z, codes, cluster, centres, details)

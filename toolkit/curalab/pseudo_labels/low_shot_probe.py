@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from curalab._check import check_real
-from curalab.heads import fit_head
-from curalab.pool import FloatArray, Pool
+from curalab._check import FloatArray, IntArray, check_real
+from curalab.heads import Head, fit_head
+from curalab.pool import Pool
 
 __all__ = ["LowShotProbe"]
 
@@ -49,11 +49,28 @@ class LowShotProbe:
 def probe_of(pool: Pool, *, C: float) -> Callable[[FloatArray], FloatArray]:
     """Fit logistic regression on the labelled rows; return what gives probabilities of points."""
     check_real("C", C, low=1e-6, high=1e6)
-    points, known = pool.embedding.points, np.flatnonzero(pool.is_labelled)
-    some = points[known]
-    # fit_head divides vectors by their spread and takes a mean loss; scikit-learn does neither.
+    return fit_probe(pool, pool.codes, C=C).predict_proba
+
+
+def fit_probe(
+    pool: Pool, codes: IntArray, *, C: float, gold: float = 0.0, start: Head | None = None
+) -> Head:
+    """Fit logistic regression as scikit-learn does for `C` on the rows with codes from 0.
+
+    The rows with labels given weigh at least the share `gold` of all together.
+    """
+    rows = np.flatnonzero(codes >= 0)
+    some = pool.embedding.points[rows]
     spread = float(np.square(some - some.mean(axis=0)).mean())
     if pool.embedding.metric == "euclidean":
-        spread /= float(points.var(axis=0, dtype=np.float64).sum()) or 1.0
-    penalty = 1 / (C * len(known) * max(spread, 1e-12))
-    return fit_head(some, pool.codes[known], len(pool.classes), penalty=penalty).predict_proba
+        spread /= float(pool.embedding.points.var(axis=0, dtype=np.float64).sum()) or 1.0
+    given = pool.is_labelled[rows]
+    least = gold / (1 - gold) * (~given).sum() / max(int(given.sum()), 1)
+    return fit_head(
+        some,
+        codes[rows],
+        len(pool.classes),
+        penalty=1 / (C * len(rows) * max(spread, 1e-12)),
+        sample_weight=np.where(given, max(1.0, float(least)), 1.0),
+        start=start,
+    )

@@ -21,7 +21,7 @@ _C = 10.0
 _PENALTY = 0.1
 _SHORT = 0.8  # alpha of the rounds, in which every row has something to say
 _EVEN = 0.5  # from this balance on the rounds are made
-_MOST = 20_000  # rows that the heads of the rounds are fitted on
+_MOST = 10_000  # rows that the heads of the rounds are fitted on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Propagation:
 
     With it (ours) they are joined with the probabilities p of logistic regression on the labelled
     rows, as two independent witnesses are: p·f / share, where share is that of each class among
-    the labels. Then, `rounds` times, a head is fitted on all rows (20,000 drawn ones where there
+    the labels. Then, `rounds` times, a head is fitted on all rows (10,000 drawn ones where there
     are more) with their likeliest classes, weighed by their probability; the graph spreads these
     probabilities a short way; both are joined. The graph is better with one label a class, the
     head with many, and each teaches the other. They also talk each other into confidence, so the
@@ -135,7 +135,8 @@ class Propagation:
         balance = self.balance
         if balance is None:
             balance = balance_of(proba, share, pool.embedding.neighbors(self._k(pool)).indices)
-            proba = sized(two.head(points) * two.factor, two.heard, share, balance=balance)
+            if balance < _EVEN:
+                proba = sized(two.head(points) * two.factor, two.heard, share, balance=balance)
         proba, scaled = sinkhorn(proba, share, strength=balance)
         two.factor = two.factor * scaled
         before = proba.copy()

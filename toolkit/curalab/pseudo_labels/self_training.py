@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, IntArray, check_integer, check_real
-from curalab.heads import Head, fit_head
 from curalab.pool import Pool
+from curalab.pseudo_labels.low_shot_probe import fit_probe
 
 __all__ = ["SelfTraining", "fit_probe", "surest_of_each_class"]
 
@@ -125,27 +125,3 @@ def surest_of_each_class(
         at = len(rows) - int(np.ceil(share * len(rows) - 1e-9))
         kept[rows] = sure[rows] >= np.partition(sure[rows], at)[at]
     return kept
-
-
-def fit_probe(
-    pool: Pool, codes: IntArray, *, C: float, gold: float = 0.0, start: Head | None = None
-) -> Head:
-    """Fit logistic regression as scikit-learn does for `C` on the rows with codes from 0.
-
-    The rows with labels given weigh at least the share `gold` of all together.
-    """
-    rows = np.flatnonzero(codes >= 0)
-    some = pool.embedding.points[rows]
-    spread = float(np.square(some - some.mean(axis=0)).mean())
-    if pool.embedding.metric == "euclidean":
-        spread /= float(pool.embedding.points.var(axis=0, dtype=np.float64).sum()) or 1.0
-    given = pool.is_labelled[rows]
-    least = gold / (1 - gold) * (~given).sum() / max(int(given.sum()), 1)
-    return fit_head(
-        some,
-        codes[rows],
-        len(pool.classes),
-        penalty=1 / (C * len(rows) * max(spread, 1e-12)),
-        sample_weight=np.where(given, max(1.0, float(least)), 1.0),
-        start=start,
-    )

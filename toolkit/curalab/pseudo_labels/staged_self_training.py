@@ -12,7 +12,8 @@ import pandas as pd
 from curalab._check import FloatArray, IntArray, check_real, complain
 from curalab.heads import Head
 from curalab.pool import Pool, run
-from curalab.pseudo_labels.self_training import fit_probe, surest_of_each_class
+from curalab.pseudo_labels.low_shot_probe import fit_probe
+from curalab.pseudo_labels.self_training import surest_of_each_class
 
 __all__ = ["StagedSelfTraining"]
 
