@@ -28,6 +28,8 @@ def judge(
     random_state: int | None,
 ) -> tuple[PseudoLabels, pd.DataFrame, float, int]:
     """Return the run with all labels, the rows judged, the temperature and the seed."""
+    from tqdm.auto import tqdm
+
     from curalab.pseudo_labels import STAGE, pseudo_label
 
     seed = check_seed(random_state)
@@ -40,7 +42,7 @@ def judge(
         runs = [(full, rows, told.to_numpy(dtype=object))]
     else:
         runs = []
-        for hidden in folds:
+        for hidden in tqdm(folds, "labels hidden", delay=2, disable=None):
             rows = np.flatnonzero(hidden)
             run = pseudo_label(_without(pool, hidden), method=method, random_state=seed)
             runs.append((run, rows, pool.classes[pool.codes[rows]]))
