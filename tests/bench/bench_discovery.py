@@ -30,7 +30,7 @@ def bench_main(quick):
 
 
 def bench_untuned(quick):
-    """The same on sets that no setting was chosen on; 3 deals."""
+    """The same on two more sets; 3 deals. mnist was looked at once early, banking77 not at all."""
     return compared(["banking77", "mnist_t10k"], quick, n_deals=3)
 
 
