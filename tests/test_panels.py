@@ -25,6 +25,7 @@ from curalab.label_errors import LabelErrors
 from curalab.ledger import Ledger
 from curalab.outliers import find_outliers
 from curalab.pool import Pool
+from curalab.pseudo_labels import honesty
 from curalab_widgets import MapPanel, ReviewPanel, _panel, figures
 from curalab_widgets._cards import Cards, plain, thumbnail
 from curalab_widgets._points import COLORS, GREY, PALE, paint, raster
@@ -835,6 +836,25 @@ def test_effect_intervals():
     np.testing.assert_allclose(dots.error_x.array, [3, np.nan, 10])
     np.testing.assert_allclose(dots.error_x.arrayminus, [4, np.nan, 20])
     assert figure.layout.title.text == gain.sentence
+
+
+def test_honesty_as_figures():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3)) + np.repeat([[0], [2]], 200, axis=0)
+    labels = pd.Series(np.repeat(np.array(["a", "b"], dtype=object), 200))
+    shown = labels.where(rng.random(400) < 0.1, None)
+    emb = Embedding(vectors=x, metric="euclidean")
+    truth = labels[shown.isna()].sample(200, random_state=0)
+    found = honesty(emb, shown, truth=truth, random_state=0)
+    accuracy, low, high = figures.coverage_accuracy(found).data
+    seen = found.curve()
+    assert accuracy.x[0] == 100
+    assert accuracy.y[0] == pytest.approx(100 * seen["accuracy"].iloc[0])
+    assert all(np.array(low.y) <= np.array(high.y))
+    said, calibrated, ideal = figures.reliability_diagram(found).data
+    assert said.x.tolist() == found.reliability(calibrated=False)["confidence"].tolist()
+    assert calibrated.y.tolist() == found.reliability()["accuracy"].tolist()
+    assert (list(ideal.x), list(ideal.y)) == ([0, 1], [0, 1])
 
 
 def test_map_points(items, xy):

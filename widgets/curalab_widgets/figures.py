@@ -13,7 +13,14 @@ from curalab_widgets._points import COLORS, GREY, paint
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["effect_intervals", "error_confusion", "histogram", "map_points"]
+__all__ = [
+    "coverage_accuracy",
+    "effect_intervals",
+    "error_confusion",
+    "histogram",
+    "map_points",
+    "reliability_diagram",
+]
 
 _BINS = 50
 _MEANING = {"quality": "label quality (1 is clean)", "oddness": "oddness (higher is odder)"}
@@ -164,3 +171,74 @@ def map_points(view: Any, *, color: Any = None) -> go.Figure:
     figure = _figure(traces, title=f"Map of {len(xy):,} items", x="", y="")
     figure.update_yaxes(visible=False, scaleanchor="x").update_xaxes(visible=False)
     return figure.update_layout(height=480)
+
+
+def coverage_accuracy(honesty: Any) -> go.Figure:
+    """Show how many labels a threshold accepts, and how many of these are right.
+
+    Parameters
+    ----------
+    honesty : Honesty
+        From ``curalab.pseudo_labels.honesty``. The dashed lines are 95 % intervals, each for its
+        threshold alone.
+    """
+    seen = honesty.curve().query("n > 0")
+    at = [f"confidence from {t:g}, {n:.0f} rows judged" for t, n in seen["n"].items()]
+    lines = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "x": 100 * seen["coverage"],
+            "y": 100 * seen[column],
+            "name": name,
+            "text": at,
+            "line": {"color": color, "dash": dash},
+        }
+        for column, name, mode, color, dash in (
+            ("accuracy", "accuracy", "lines+markers", COLORS[0], "solid"),
+            ("low", "at least", "lines", GREY, "dash"),
+            ("high", "at most", "lines", GREY, "dash"),
+        )
+    ]
+    y = "of these right, %"
+    return _figure(lines, title="What is accepted, and how right it is", x="accepted, %", y=y)
+
+
+def reliability_diagram(honesty: Any) -> go.Figure:
+    """Show the accuracy of judged rows by their confidence, before and after calibration.
+
+    Parameters
+    ----------
+    honesty : Honesty
+        From ``curalab.pseudo_labels.honesty``. On the diagonal confidence is true.
+    """
+    dots = []
+    for is_calibrated, name, color, symbol in (
+        (False, "as the method says", COLORS[1], "x"),
+        (True, "calibrated", COLORS[0], "circle"),
+    ):
+        bins = honesty.reliability(calibrated=is_calibrated)
+        dots.append(
+            {
+                "type": "scatter",
+                "mode": "markers+lines",
+                "x": bins["confidence"],
+                "y": bins["accuracy"],
+                "name": name,
+                "text": [f"{n:.0f} rows" for n in bins["n"]],
+                "marker": {"color": color, "symbol": symbol, "size": 9},
+                "line": {"color": color, "width": 1},
+                "error_y": {
+                    "symmetric": False,
+                    "array": bins["high"] - bins["accuracy"],
+                    "arrayminus": bins["accuracy"] - bins["low"],
+                    "width": 3,
+                    "thickness": 1,
+                },
+            }
+        )
+    ideal = {"x": [0, 1], "y": [0, 1], "name": "true", "mode": "lines", "type": "scatter"}
+    dots.append({**ideal, "line": {"color": GREY, "dash": "dot"}})
+    error = honesty.calibration_error
+    title = f"Confidence is off by {error['before']:.3f}, calibrated by {error['after']:.3f}"
+    return _figure(dots, title=title, x="confidence", y="accuracy")
