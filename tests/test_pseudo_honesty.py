@@ -267,7 +267,7 @@ def test_threshold_is_true_for_the_rows_it_was_not_chosen_on():
             above = many[many >= least]
             found += 1
             false += (np.minimum(above, 0.97) - 0.02).mean() < 0.93
-    assert found > 20
+    assert found >= 10
     assert false <= 0.05 * 400
 
 
