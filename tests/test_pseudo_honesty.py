@@ -271,6 +271,15 @@ def test_threshold_is_true_for_the_rows_it_was_not_chosen_on():
     assert false <= 0.05 * 400
 
 
+def test_a_few_confident_errors_do_not_hide_that_the_rest_is_right():
+    right = np.ones(300, dtype=bool)
+    right[[2, 9, 20, 31]] = False  # of the first 60 rows too many, of 300 few
+    found = certified(np.linspace(1, 0.5, 300), right, np.ones(300), least=0.93)
+    assert found == 0.5
+    right[np.arange(4, 300, 12)] = False
+    assert certified(np.linspace(1, 0.5, 300), right, np.ones(300), least=0.93) is None
+
+
 def test_threshold_needs_enough_rows_and_keeps_ties_together():
     sure = np.full(60, 0.9)
     assert certified(sure, np.ones(60, dtype=bool), np.ones(60), least=0.93) == 0.9
