@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, BoolArray, FloatArray, complain, first_few
-from curalab.embedding import as_embedding
-from curalab.pool import Array, Pool, Stage, as_pool, resolve, run
+from curalab._check import AnyArray, BoolArray, FloatArray
+from curalab.pool import Array, Stage, as_pool, resolve, run
 from curalab.pseudo_labels._accept import accepted
 from curalab.pseudo_labels._curve import Honesty, over_rounds
 from curalab.pseudo_labels._fuse import Fused, fuse
 from curalab.pseudo_labels._honesty import honesty
 from curalab.pseudo_labels._spectral_regression import PseudoTargets, spectral_regression
+from curalab.pseudo_labels._verb import predicting, with_classes
 from curalab.pseudo_labels.category_discovery import CategoryDiscovery
 from curalab.pseudo_labels.descriptions import Descriptions
 from curalab.pseudo_labels.ensemble import Ensemble
@@ -245,7 +245,7 @@ def pseudo_label(
     >>> soft.labels[[1, 39]].tolist()
     ['a', 'b']
     """
-    pool = _with_classes(as_pool(embedding, labels=labels), resolve(STAGE, method)[1])
+    pool = with_classes(as_pool(embedding, labels=labels), resolve(STAGE, method)[1])
     answer = run(STAGE, method, pool, random_state=random_state)
     proba = answer.arrays["proba"]
     if (np.abs(proba.sum(axis=1) - 1) > 1e-3).any():
@@ -260,7 +260,7 @@ def pseudo_label(
     confidence = np.where(given, 1.0, proba[np.arange(len(pool)), best])
     details = dict(answer.details)
     if "predict" in details:
-        details["predict"] = _predicting(details["predict"], pool, classes)
+        details["predict"] = predicting(details["predict"], pool, classes)
     return PseudoLabels(
         ids=pool.ids,
         labels=classes[best],
@@ -272,38 +272,3 @@ def pseudo_label(
         params=answer.params,
         details=details,
     )
-
-
-def _with_classes(pool: Pool, function: Callable[..., Any]) -> Pool:
-    """Return the pool with the classes that the method names, or say that it has too few."""
-    named = list(getattr(function, "classes", None) or [])
-    known = list(pool.classes) if pool.classes is not None else []
-    if named and set(known) - set(named):
-        got = f"{first_few(c for c in known if c not in named)}"
-        rule = f"of the classes that the method names ({first_few(named)})"
-        raise ValueError(complain("labels", rule, what=got))
-    classes = [*known, *(c for c in named if c not in known)]
-    needs_labels = "labels" in getattr(function, "needs", ()) or not classes
-    n_known = len(np.unique(pool.codes[pool.is_labelled])) if needs_labels else len(classes)
-    if n_known < 2:
-        got = f"labels of {n_known} class" if n_known else "no label"
-        got = got if needs_labels else f"{n_known} class"
-        raise ValueError(complain("labels", "of at least 2 classes", what=got))
-    if classes == known:
-        return pool
-    return pool.replace(labels=pool.labels, classes=np.array(classes, dtype=object))
-
-
-def _predicting(
-    decide: Callable[..., Any], pool: Pool, classes: AnyArray
-) -> Callable[[Any], pd.DataFrame]:
-    def predict(new: Any) -> pd.DataFrame:
-        asked = as_embedding(new, metric=pool.embedding.metric, name="new")
-        if asked.shape[1] != pool.embedding.shape[1]:
-            rule = f"of {pool.embedding.shape[1]} dimensions, as the embedding is"
-            raise ValueError(complain("new", rule, what=f"{asked.shape[1]}"))
-        proba = np.asarray(decide(asked.points))
-        columns = {"pseudo_label": classes[proba.argmax(axis=1)]}
-        return pd.DataFrame({**columns, "pseudo_confidence": proba.max(axis=1)}, index=asked.ids)
-
-    return predict

@@ -11,7 +11,6 @@ from curalab._check import check_integer
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.pseudo_labels._discovery import (
     Found,
-    answer,
     begin,
     blurred,
     compact,
@@ -21,6 +20,7 @@ from curalab.pseudo_labels._discovery import (
     space_of,
     square_gaps,
 )
+from curalab.pseudo_labels._rehearsal import answer
 
 __all__ = ["HiddenClassDiscovery"]
 

@@ -1,0 +1,186 @@
+"""From discovered clusters to chances, by looking for known classes that are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from curalab.pool import BoolArray, FloatArray, IntArray, Pool
+from curalab.pseudo_labels._discovery import Found, blurred, compact, square_gaps
+
+__all__ = ["answer"]
+
+_HELD_OUT = 0.25
+_FAR, _BEYOND = 0.01, 2.0  # set aside: twice as far as all but 1 % of the rehearsal's rows
+_FAINT = 0.1  # what is left of their chances
+_LARGE = 5_000
+_ENOUGH = 20  # rows that tell what is far
+
+
+class Calibration(NamedTuple):
+    """How gaps between distances become chances; see `_calibrated`."""
+
+    slope: float
+    offset: float
+    known: tuple[float, float]  # sharpness, floor
+    new: tuple[float, float]
+    far: float
+
+
+def answer(
+    pool: Pool,
+    k: int,
+    points: FloatArray,
+    discover: Callable[[IntArray, np.random.Generator], Found],
+    rng: np.random.Generator,
+) -> tuple[FloatArray, dict[str, Any]]:
+    """Discover, rehearse on hidden classes to calibrate, and return what a method returns."""
+    codes, n_known = compact(pool.codes)
+    found = discover(codes, rng)
+    free = codes < 0
+    n_new = len(found.centres) - n_known
+    share_new = found.n_rows[n_known:].sum() / max(free.sum(), 1)
+    calibration = _rehearsed(points, codes, discover, share_new, rng)
+    columns = np.unique(pool.codes[pool.is_labelled])
+    columns = np.concatenate([columns, len(pool.classes) + np.arange(n_new)])
+
+    def chances(blur: FloatArray) -> tuple[FloatArray, BoolArray]:
+        gap = square_gaps(found.space.of(blur), found.centres)
+        small = _proba(gap, n_known, calibration)
+        aside = gap.min(axis=1) > calibration.far
+        small[aside] = _FAINT * small[aside] + (1 - _FAINT) / small.shape[1]
+        proba = np.zeros((len(blur), len(pool.classes) + n_new))
+        proba[:, columns] = small
+        return proba, aside
+
+    proba, aside = chances(points)
+    return proba, {
+        "n_new": n_new,
+        "is_new_proba": np.where(free, proba[:, len(pool.classes) :].sum(axis=1), 0.0),
+        "set_aside": aside & free,
+        "calibration": calibration._asdict(),
+        **found.details,
+        "predict": lambda new: chances(blurred(pool, k, new))[0],
+    }
+
+
+def _rehearsed(
+    points: FloatArray,
+    codes: IntArray,
+    discover: Callable[[IntArray, np.random.Generator], Found],
+    share_new: float,
+    rng: np.random.Generator,
+) -> Calibration:
+    """Hide some of the classes, discover, and calibrate on what was hidden; a few times."""
+    n_known = int(codes.max()) + 1
+    n_folds = int(np.clip(n_known, 2, 5))
+    fold = rng.permutation(np.arange(n_known) % n_folds)
+    held = (rng.random(len(codes)) < _HELD_OUT) & (codes >= 0)
+    seen: list[tuple[FloatArray, IntArray, int]] = []
+    for number in range(min(n_folds, 5 if len(codes) < _LARGE else 3) if (codes < 0).any() else 0):
+        hidden = (codes >= 0) & (fold[codes] == number)
+        kept, n_kept = compact(np.where(hidden | held, -1, codes))
+        if n_kept < 1:
+            continue
+        found = discover(kept, rng)
+        rows = np.flatnonzero((codes >= 0) & (kept < 0))
+        gap = square_gaps(found.space.of(points[rows]), found.centres)
+        seen.append((gap, _right(codes, kept, rows, gap.argmin(axis=1), n_kept), n_kept))
+    return _calibrated(seen, share_new)
+
+
+def _right(
+    codes: IntArray, kept: IntArray, rows: IntArray, cluster: IntArray, n_kept: int
+) -> IntArray:
+    """Return the right cluster of each row: of its class, or matched to it; n is no cluster."""
+    from scipy.optimize import linear_sum_assignment
+
+    column = np.full(int(codes.max()) + 1, 1_000_000)
+    column[codes[kept >= 0]] = kept[kept >= 0]
+    hidden = rows[column[codes[rows]] == 1_000_000]
+    if len(hidden):
+        table = np.zeros((len(column), max(int(cluster.max()) + 1 - n_kept, 1)))
+        new = (column[codes[rows]] == 1_000_000) & (cluster >= n_kept)
+        np.add.at(table, (codes[rows[new]], cluster[new] - n_kept), 1)
+        for old, at in zip(*linear_sum_assignment(-table), strict=True):
+            if table[old, at] and column[old] == 1_000_000:
+                column[old] = n_kept + at
+    return np.asarray(column[codes[rows]])
+
+
+def _calibrated(seen: list[tuple[FloatArray, IntArray, int]], share_new: float) -> Calibration:
+    """Fit the chance of being new by its slope and offset, that within either side by two more."""
+    from scipy.optimize import minimize
+
+    if not seen:
+        return Calibration(0.5, 0.0, (0.5, 0.01), (0.5, 0.1), np.inf)
+    lead = np.concatenate([_lead(gap, n) for gap, _, n in seen])
+    is_new = np.concatenate([right >= n for _, right, n in seen])
+    share = np.clip(share_new, 0.02, 0.98)
+    weight = np.where(
+        is_new, share / max(is_new.mean(), 1e-9), (1 - share) / max((~is_new).mean(), 1e-9)
+    )
+
+    def loss(theta: FloatArray) -> float:
+        z = theta[0] * lead + theta[1]
+        each = np.logaddexp(0, np.where(is_new, -z, z))
+        return float(weight @ each + (theta[0] - 0.5) ** 2 + 0.1 * theta[1] ** 2)
+
+    slope, offset = minimize(loss, np.array([0.2, 0.0]), method="Nelder-Mead").x
+    sides = []
+    for new in (False, True):
+        parts = [
+            (g[:, n:] if new else g[:, :n], r - n if new else r, (r >= n) == new)
+            for g, r, n in seen
+        ]
+        sides.append(_side([(gap[mask], right[mask]) for gap, right, mask in parts]))
+    nearest = np.concatenate([gap.min(axis=1) for gap, _, _ in seen])
+    far = _BEYOND * float(np.quantile(nearest, 1 - _FAR)) if len(nearest) >= _ENOUGH else np.inf
+    return Calibration(max(float(slope), 0.0), float(offset), sides[0], sides[1], far)
+
+
+def _side(parts: list[tuple[FloatArray, IntArray]]) -> tuple[float, float]:
+    """Return the sharpness and floor of the likeliest mix of a softmax and equal shares."""
+    best, chosen = np.inf, (0.5, 0.05)
+    parts = [(gap, right) for gap, right in parts if gap.shape[1] > 1 and len(gap)]
+    for sharp in (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0) if parts else ():
+        for floor in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4):
+            loss = 0.0
+            for gap, right in parts:
+                soft = _softmax(gap, sharp)
+                there = right < gap.shape[1]
+                hit = np.where(there, soft[np.arange(len(gap)), np.where(there, right, 0)], 0.0)
+                loss -= np.log((1 - floor) * hit + floor / gap.shape[1]).sum()
+            if loss < best:
+                best, chosen = loss, (sharp, floor)
+    return chosen
+
+
+def _softmax(gap: FloatArray, sharp: float) -> FloatArray:
+    soft = np.exp(-0.5 * sharp * (gap - gap.min(axis=1, keepdims=True)))
+    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
+
+
+def _lead(gap: FloatArray, n_known: int) -> FloatArray:
+    """Return by how much the nearest new cluster is nearer than the nearest known one."""
+    if gap.shape[1] == n_known:
+        return np.full(len(gap), -50.0)
+    lead = gap[:, :n_known].min(axis=1) - gap[:, n_known:].min(axis=1)
+    return np.asarray(np.clip(lead / 2, -50, 50))
+
+
+def _proba(gap: FloatArray, n_known: int, how: Calibration) -> FloatArray:
+    n = gap.shape[1]
+    new = 1 / (1 + np.exp(-np.clip(how.slope * _lead(gap, n_known) + how.offset, -30, 30)))
+    proba = np.zeros(gap.shape)
+    for side, (sharp, floor), p in (
+        (slice(0, n_known), how.known, 1 - new if n > n_known else np.ones(len(gap))),
+        (slice(n_known, n), how.new, new),
+    ):
+        part = gap[:, side]
+        if part.shape[1]:
+            soft = (1 - floor) * _softmax(part, sharp) + floor / part.shape[1]
+            proba[:, side] = p[:, None] * soft
+    return proba
