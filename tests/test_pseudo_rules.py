@@ -268,6 +268,10 @@ def test_what_the_label_model_refuses():
         "The 'rules' parameter must be None without data. Got rules instead. "
         "Pass Pool(embedding=…, data=…), or an embedding made by embed."
     )
+    assert message(ValueError, pseudo_label, x, method=LabelModel(rules=[great])) == (
+        "The 'labels' parameter must be of at least 2 classes. Got no label instead. "
+        "Or name them: classes=… of the method."
+    )
     silent = LabelModel(rules=[lambda text: None])
     with_data = pool.replace(data=TEXTS)
     assert message(ValueError, pseudo_label, with_data, method=silent) == (

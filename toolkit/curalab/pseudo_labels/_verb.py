@@ -29,7 +29,9 @@ def with_classes(pool: Pool, function: Callable[..., Any]) -> Pool:
     if n_known < 2:
         got = f"labels of {n_known} class" if n_known else "no label"
         got = got if needs_labels else f"{n_known} class"
-        raise ValueError(complain("labels", "of at least 2 classes", what=got))
+        # A method that can name classes, and was not told any.
+        hint = "Or name them: classes=… of the method." if hasattr(function, "classes") else ""
+        raise ValueError(complain("labels", "of at least 2 classes", hint=hint, what=got))
     if classes == known:
         return pool
     return pool.replace(labels=pool.labels, classes=np.array(classes, dtype=object))
