@@ -48,6 +48,21 @@ def test_four_lines_from_a_folder_of_images_to_a_named_map(tmp_path, monkeypatch
     assert names["why"].titles().str.endswith(".png and similar").all()
 
 
+def test_three_lines_from_a_few_labels_to_accepted_ones(tmp_path):
+    table = cl.samples.digits()
+    kept = np.random.default_rng(0).random(len(table)) < 0.15
+    items = pd.DataFrame({"label": table["label"].astype(object).where(kept, None)})
+    emb = cl.Embedding(vectors=np.stack([i.ravel() for i in table["image"]]), ids=table.index)
+    every = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    code = next(found for found in every if "honesty" in found)
+    with cl.Ledger(tmp_path / "digits.ledger") as ledger:
+        exec(code, {"cl": cl, "emb": emb, "items": items, "ledger": ledger})
+        clean = ledger.apply(items)["label"]
+    accepted = items["label"].isna() & clean.notna()
+    assert accepted.sum() > 1000
+    assert (clean == table["label"])[accepted].mean() > 0.93
+
+
 @pytest.mark.parametrize("kind", ["texts", "table"])
 def test_the_same_four_lines_from_a_csv(kind, tmp_path, monkeypatch):
     """With the two changes that the README names."""
