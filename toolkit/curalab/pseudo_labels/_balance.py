@@ -60,19 +60,20 @@ def balance_of(proba: FloatArray, share: FloatArray, near: IntArray) -> float:
 
 def sized(
     witness: FloatArray, heard: FloatArray, share: FloatArray, *, balance: float = 0.0
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """Join two witnesses, the second one held to class sizes that both together suggest.
 
     The sizes are found by expectation maximisation, damped toward equal ones: wholly where
-    `balance` is 1.
+    `balance` is 1. Returns the probabilities and the factor of each column that they hold.
     """
-    sizes, joined, factor = share, heard, None
+    sizes, joined = share, heard
+    factor: FloatArray = np.ones(len(share))
     for _ in range(_ROUNDS):
         held, factor = sinkhorn(heard, sizes, start=factor)
         joined = rows_to_one(witness * held)
         sizes = joined.mean(axis=0) ** (_DAMPING * (1 - balance)) * share**balance
         sizes /= sizes.sum()
-    return joined
+    return joined, factor
 
 
 def calmed(proba: FloatArray, before: FloatArray) -> float:

@@ -136,7 +136,9 @@ class Propagation:
         if balance is None:
             balance = balance_of(proba, share, pool.embedding.neighbors(self._k(pool)).indices)
             if balance < _EVEN:
-                proba = sized(two.head(points) * two.factor, two.heard, share, balance=balance)
+                witness = two.head(points) * two.factor
+                proba, held = sized(witness, two.heard, share, balance=balance)
+                two.factor = two.factor * held
         proba, scaled = sinkhorn(proba, share, strength=balance)
         two.factor = two.factor * scaled
         before = proba.copy()
