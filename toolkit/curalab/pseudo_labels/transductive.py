@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from curalab._check import check_integer, check_real
 from curalab.pool import FloatArray, Pool
 from curalab.pseudo_labels._balance import balance_of, rows_to_one, sinkhorn
 from curalab.pseudo_labels._graph import graph_of
+from curalab.pseudo_labels._held import held_by
 
 __all__ = ["Transductive"]
 
@@ -35,6 +36,10 @@ class Transductive:
     serves every kind of vectors; and the classes may be held to the shares of the labels by
     Sinkhorn's scaling (`balance`), None as far as neighbours go on agreeing.
 
+    Links that a person knows are kept: rows of a must-link share their mean log odds in every step,
+    and rows of a cannot-link get the exact probabilities of the pair, in which both having one
+    class has none. What contradicts labels is refused.
+
     It is best where classes are single compact groups of about the same size; where a class is
     several groups, prefer `propagation`.
 
@@ -48,6 +53,12 @@ class Transductive:
         Neighbours a row.
     balance : float or None, default=None
         How far classes are held to the shares of the labels, from 0 to 1; None asks the data.
+    must_link, cannot_link : sequence of sequences of ids, default=()
+        Each names two or more rows that are of one class, or of which no two are. A must-link
+        holds over others: "a with b" and "b with c" put a with c. A row that labels and links
+        leave a single class counts as labelled, with that class. Where two rows to keep apart
+        want one class, the less sure one moves at the end; ``details["violated"]`` counts the
+        pairs for which no way was found, 0 if all links are kept.
 
     References
     ----------
@@ -62,15 +73,17 @@ class Transductive:
     smooth: float = 8.0
     k: int = 15
     balance: float | None = None
+    must_link: Sequence[Sequence[Any]] = ()
+    cannot_link: Sequence[Sequence[Any]] = ()
 
     def __call__(
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Return the probability of each class, shape (n_items, n_classes)."""
         self._check()
-        known = np.flatnonzero(pool.is_labelled)
-        codes = pool.codes[known]
-        count = np.bincount(codes, minlength=len(pool.classes)).astype(np.float64)
+        held = held_by(pool, self.must_link, self.cannot_link)
+        known, codes = held.known, held.codes
+        count = np.bincount(pool.codes[pool.is_labelled], minlength=len(pool.classes)).astype(float)
         share = (count + 1) / (count + 1).sum()
         k = min(self.k, len(pool) - 1)
         graph = graph_of(pool, k, _POWER)
@@ -82,6 +95,7 @@ class Transductive:
         for _ in range(_STEPS):
             before = proba
             odds = ask(pool.embedding.points) + self.smooth * (graph @ before)
+            odds = held.linked(odds, factor)
             proba = np.exp(odds - odds.max(axis=1, keepdims=True))
             if balance is None:
                 balance = balance_of(rows_to_one(proba), share, near)
@@ -91,13 +105,14 @@ class Transductive:
             ask = _nearest(pool, proba, self.sharpness)
             if np.abs(proba - before).sum(axis=1).mean() < _ENOUGH:
                 break
+        proba, details = held.kept(proba)
 
         def predict(new: FloatArray) -> FloatArray:
             seen = proba[pool.embedding.search(new, min(self.k, len(pool))).indices].mean(axis=1)
             odds = ask(new) + self.smooth * seen
             return rows_to_one(np.exp(odds - odds.max(axis=1, keepdims=True)) * factor)
 
-        return proba, {"predict": predict, "balance": float(balance or 0.0)}
+        return proba, {"predict": predict, "balance": float(balance or 0.0), **details}
 
     def _check(self) -> None:
         check_real("sharpness", self.sharpness, low=0, high=1e6)
