@@ -6,7 +6,8 @@ from scipy.stats import multivariate_t
 from curalab import Embedding, Pool, samples
 from curalab.pseudo_labels import CategoryDiscovery, HiddenClassDiscovery, pseudo_label
 from curalab.pseudo_labels._discovery import blurred, compact, constrained, matched, space_of
-from curalab.pseudo_labels.category_discovery import Prior, _halves
+from curalab.pseudo_labels._rehearsal import _oddness
+from curalab.pseudo_labels._split_merge import Prior, _halves, _Sizes, _unlike
 
 BOTH = [CategoryDiscovery(), HiddenClassDiscovery()]
 
@@ -133,6 +134,63 @@ def test_two_clusters_gain_from_being_two_and_one_does_not():
     a, b = _halves(both)
     assert sorted([len(a), len(b)]) == [100, 100]
     assert prior.gain(a, b) > 0.5
+
+
+def test_labelled_rows_say_whether_a_group_beside_a_known_class_is_new():
+    # By hand: the rate of 1 in 2 and 0 in 2 against 1 in 4 of one rate, with beta priors.
+    apart = np.log(1 / 6) + np.log(50 / 52)
+    alike = np.log(1 / 20)
+    assert _unlike(1, 2, 0, 2) == pytest.approx(apart - alike)
+    assert _unlike(50, 100, 0, 100) == 4  # no labelled row where there should be fifty
+    assert _unlike(50, 100, 45, 100) == -4  # as many as in the rest: a part of the class
+    assert abs(_unlike(0, 100, 0, 100)) < 2
+
+
+def test_the_size_of_a_class_is_judged_by_those_of_the_known_classes():
+    few, many = _Sizes.of(np.array([90, 100, 110])), _Sizes.of(np.full(40, 100))
+    for sizes in (few, many):
+        assert sizes.odds(100) == 0
+        assert sizes.odds(200) == pytest.approx(sizes.odds(50))
+    assert many.odds(200) < few.odds(200) < -0.3
+    uneven = _Sizes.of(np.array([1000, 500, 333, 250, 200, 166]))
+    assert uneven.odds(60) > few.odds(20)  # the same share of the middle one
+
+
+def test_a_new_class_that_a_known_one_took_up_is_split_off():
+    """Two classes so close that the known one takes both up; only the labels tell them apart."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(9), 100)
+    centre = 9 * rng.normal(size=(9, 6))
+    centre[8] = centre[0] + np.array([3.5, 0, 0, 0, 0, 0])
+    x = centre[truth] + rng.normal(size=(900, 6))
+    shown = rng.random(900) < 0.5
+
+    def found(known):
+        labels = np.where(shown & np.isin(truth, known), truth.astype(str), None)
+        emb = Embedding(vectors=x, metric="euclidean")
+        soft = pseudo_label(emb, labels, method="category_discovery", random_state=0)
+        return soft.details["n_new"], soft.is_new[800:].mean()
+
+    n_new, new = found(range(8))
+    assert n_new == 1
+    assert new > 0.85
+    # Where its rows are labelled with the other's, they are one class, and none is new.
+    truth[truth == 8] = 0
+    assert found(range(8))[0] == 0
+
+
+def test_rows_of_no_class_are_set_aside_by_how_many_more_there_are():
+    rng = np.random.default_rng(0)
+    seen = np.sort(rng.chisquare(8, size=2000))
+    clean = np.sort(rng.chisquare(8, size=3000))
+    assert (_oddness(clean, seen)(clean) > 0.5).mean() < 0.005
+    mixed = np.sort(np.concatenate([clean, 25 + rng.chisquare(8, size=500)]))
+    odd = _oddness(mixed, seen)
+    assert (odd(clean) > 0.5).mean() < 0.03
+    assert (odd(np.array([30.0, 40.0])) > 0.7).all()
+    assert odd(np.array([8.0]))[0, 0] < 0.2
+    assert odd(np.array([1000.0]))[0, 0] == 0.9  # however few they are
+    assert not _oddness(mixed, seen[:5])(mixed).any()  # too few to tell
 
 
 def test_in_the_space_a_class_is_round_and_the_telling_direction_is_first():

@@ -25,8 +25,9 @@ def bench_few_labels(quick):
 
     MiniLM for texts, `patches` for images, pixels for digits. The peers are scikit-learn's on the
     same vectors and rows: logistic regression (C = 10; `low_shot_probe`, the same numbers, which a
-    test compares), LabelSpreading (kNN kernel) and SelfTrainingClassifier. `gain` is that over logistic regression on the same draws, `sure` is the
-    mean confidence, `off` the calibration error.
+    test compares), LabelSpreading (kNN kernel) and SelfTrainingClassifier. `gain` is that over
+    logistic regression on the same draws, `sure` is the mean confidence, `off` the calibration
+    error.
     """
     return measured(quick, ranked=False, methods={**propagations(), **PEERS})
 
@@ -138,7 +139,7 @@ def ours():
 
 
 def label_spreading(pool, *, rng):
-    """Ask scikit-learn's LabelSpreading; rows that nothing reaches get 0 there, equal shares here."""
+    """Ask scikit-learn's LabelSpreading; rows that it gives 0 get equal shares."""
     from sklearn.semi_supervised import LabelSpreading
 
     model = LabelSpreading(kernel="knn", n_neighbors=7)

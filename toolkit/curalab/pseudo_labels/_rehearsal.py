@@ -13,8 +13,10 @@ from curalab.pseudo_labels._discovery import Found, blurred, compact, square_gap
 __all__ = ["answer"]
 
 _HELD_OUT = 0.25
-_FAR, _BEYOND = 0.01, 2.0  # set aside: twice as far as all but 1 % of the rehearsal's rows
-_FAINT = 0.1  # what is left of their chances
+_TAILS = (0.1, 0.05, 0.02, 0.01)  # shares of the rehearsal's rows that are far, and farther
+_BEYOND = 2.0  # odd at any rate: so many times as far as the last of these
+_ODD, _ASIDE = 0.9, 0.4  # a row is odd by this chance at most; is set aside from that
+_DOUBT = 1.64  # standard errors that a count of far rows is lowered by
 _LARGE = 5_000
 _ENOUGH = 20  # rows that tell what is far
 
@@ -26,7 +28,7 @@ class Calibration(NamedTuple):
     offset: float
     known: tuple[float, float]  # sharpness, floor
     new: tuple[float, float]
-    far: float
+    seen: FloatArray  # how far rows of hidden classes were from the nearest cluster
 
 
 def answer(
@@ -45,25 +47,55 @@ def answer(
     calibration = _rehearsed(points, codes, discover, share_new, rng)
     columns = np.unique(pool.codes[pool.is_labelled])
     columns = np.concatenate([columns, len(pool.classes) + np.arange(n_new)])
+    nearest = _nearest(points[free], found)
+    unit = _unit(nearest)
+    odd = _oddness(nearest / unit, calibration.seen)
 
     def chances(blur: FloatArray) -> tuple[FloatArray, BoolArray]:
         gap = square_gaps(found.space.of(blur), found.centres)
         small = _proba(gap, n_known, calibration)
-        aside = gap.min(axis=1) > calibration.far
-        small[aside] = _FAINT * small[aside] + (1 - _FAINT) / small.shape[1]
+        strange = odd(gap.min(axis=1) / unit)
         proba = np.zeros((len(blur), len(pool.classes) + n_new))
-        proba[:, columns] = small
-        return proba, aside
+        proba[:, columns] = (1 - strange) * small + strange / small.shape[1]
+        return proba, strange[:, 0] > _ASIDE
 
     proba, aside = chances(points)
     return proba, {
         "n_new": n_new,
         "is_new_proba": np.where(free, proba[:, len(pool.classes) :].sum(axis=1), 0.0),
         "set_aside": aside & free,
-        "calibration": calibration._asdict(),
+        "calibration": {k: v for k, v in calibration._asdict().items() if k != "seen"},
         **found.details,
         "predict": lambda new: chances(blurred(pool, k, new))[0],
     }
+
+
+def _nearest(points: FloatArray, found: Found) -> FloatArray:
+    return np.asarray(square_gaps(found.space.of(points), found.centres).min(axis=1))
+
+
+def _unit(nearest: FloatArray) -> float:
+    """Return the median squared distance to the nearest cluster, which differs between spaces."""
+    return max(float(np.median(nearest)), 1e-12) if len(nearest) else 1.0
+
+
+def _oddness(gap: FloatArray, seen: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return what gives the chance that a row is of no class, by how far it is from all clusters.
+
+    Where more rows are so far than there were in the rehearsal, the surplus is odd (a false
+    discovery rate, in bins). A few single rows prove nothing so; they are odd if very far.
+    """
+    if len(seen) < _ENOUGH or not len(gap):
+        return lambda far: np.zeros((len(far), 1))
+    edges = np.quantile(seen, 1 - np.array(_TAILS))
+    usual = -np.diff([*_TAILS, 0.0])
+    count = np.bincount(np.searchsorted(edges, gap), minlength=len(edges) + 1)[1:]
+    there = np.maximum(count - _DOUBT * np.sqrt(count), 1e-9) / len(gap)
+    surplus = np.maximum.accumulate(np.clip(1 - usual / there, 0, _ODD))
+    chance = np.concatenate([[0.0], surplus])
+    return lambda far: np.where(
+        far > _BEYOND * edges[-1], _ODD, chance[np.searchsorted(edges, far)]
+    )[:, None]
 
 
 def _rehearsed(
@@ -79,6 +111,7 @@ def _rehearsed(
     fold = rng.permutation(np.arange(n_known) % n_folds)
     held = (rng.random(len(codes)) < _HELD_OUT) & (codes >= 0)
     seen: list[tuple[FloatArray, IntArray, int]] = []
+    units: list[float] = []
     for number in range(min(n_folds, 5 if len(codes) < _LARGE else 3) if (codes < 0).any() else 0):
         hidden = (codes >= 0) & (fold[codes] == number)
         kept, n_kept = compact(np.where(hidden | held, -1, codes))
@@ -87,8 +120,9 @@ def _rehearsed(
         found = discover(kept, rng)
         rows = np.flatnonzero((codes >= 0) & (kept < 0))
         gap = square_gaps(found.space.of(points[rows]), found.centres)
+        units.append(_unit(_nearest(points[kept < 0], found)))
         seen.append((gap, _right(codes, kept, rows, gap.argmin(axis=1), n_kept), n_kept))
-    return _calibrated(seen, share_new)
+    return _calibrated(seen, share_new, units)
 
 
 def _right(
@@ -110,12 +144,14 @@ def _right(
     return np.asarray(column[codes[rows]])
 
 
-def _calibrated(seen: list[tuple[FloatArray, IntArray, int]], share_new: float) -> Calibration:
+def _calibrated(
+    seen: list[tuple[FloatArray, IntArray, int]], share_new: float, units: list[float]
+) -> Calibration:
     """Fit the chance of being new by its slope and offset, that within either side by two more."""
     from scipy.optimize import minimize
 
     if not seen:
-        return Calibration(0.5, 0.0, (0.5, 0.01), (0.5, 0.1), np.inf)
+        return Calibration(0.5, 0.0, (0.5, 0.01), (0.5, 0.1), np.zeros(0))
     lead = np.concatenate([_lead(gap, n) for gap, _, n in seen])
     is_new = np.concatenate([right >= n for _, right, n in seen])
     share = np.clip(share_new, 0.02, 0.98)
@@ -136,9 +172,10 @@ def _calibrated(seen: list[tuple[FloatArray, IntArray, int]], share_new: float) 
             for g, r, n in seen
         ]
         sides.append(_side([(gap[mask], right[mask]) for gap, right, mask in parts]))
-    nearest = np.concatenate([gap.min(axis=1) for gap, _, _ in seen])
-    far = _BEYOND * float(np.quantile(nearest, 1 - _FAR)) if len(nearest) >= _ENOUGH else np.inf
-    return Calibration(max(float(slope), 0.0), float(offset), sides[0], sides[1], far)
+    far = [gap.min(axis=1)[r >= n] / unit for (gap, r, n), unit in zip(seen, units, strict=True)]
+    return Calibration(
+        max(float(slope), 0.0), float(offset), sides[0], sides[1], np.concatenate(far)
+    )
 
 
 def _side(parts: list[tuple[FloatArray, IntArray]]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,23 +11,16 @@ from curalab._check import check_integer, check_real
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.pseudo_labels._discovery import (
     Found,
-    Space,
     begin,
     blurred,
-    compact,
     constrained,
     in_order,
     space_of,
-    square_gaps,
 )
 from curalab.pseudo_labels._rehearsal import answer
+from curalab.pseudo_labels._split_merge import moved, prior_of, scale_of
 
 __all__ = ["CategoryDiscovery"]
-
-_FEWEST = 5  # rows of a half, as in the paper
-_FREEDOM = (3.0, 10.0, 30.0, 100.0, 300.0)
-_FOLDS = 5
-_LLOYD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +33,16 @@ class CategoryDiscovery:
     known class takes up of the unlabelled rows may be split off too. After each round the map is
     learned anew, with the clusters as classes.
 
+    Three witnesses say whether two groups are two classes: how much likelier two Gaussians are
+    than one; whether the sizes are those of the known classes; and, beside a known class, whether
+    its labelled rows avoid one of the groups. The last takes it that the labelled rows of a class
+    were drawn from all of it: where only easy rows were labelled, the hard ones come out as new.
+
     Probabilities are calibrated by what happens to known classes: a fifth of them is hidden and
     looked for among the unlabelled rows, three to five times, and the chance of being new and of
-    being right is set to what it was there. Rows more than twice as far (by squared distance) from
-    all clusters as all but 1 % of the rows looked at there are set aside: all classes become about
-    equally likely, so that their label has little confidence.
+    being right is set to what it was there. Where more rows are far from all clusters than were
+    then, the surplus belongs to no class: by that chance the classes of a row become equally
+    likely, so that its label has little confidence, and from 0.4 it is set aside.
 
     ``details`` has `n_new`, the number of new clusters in all `rounds`, the `limit` of a split,
     `is_new_proba` and `set_aside`, one a row, and `calibration`. New classes are ordered by size,
@@ -71,8 +69,9 @@ class CategoryDiscovery:
     the scatter and freedom of the prior are those under which the known classes are likeliest,
     since one fixed small scatter fits no two embeddings; a ratio counts a row of equal halves, and
     must pass not 0 but the middle between halves of one hidden class and two classes, since
-    classes are not Gaussian and 0 splits each of them where rows are many; moves by chance are
-    left out; merging with a known class is allowed; and the representation learned between rounds
+    classes are not Gaussian and 0 splits each of them where rows are many; sizes and labelled
+    rows are heard beside it; moves by chance are left out; merging with a known class is allowed,
+    and so is splitting one; and the representation learned between rounds
     is a linear map on averaged rows in place of a contrastive network on images.
 
     References
@@ -118,7 +117,7 @@ class CategoryDiscovery:
         n_known, free = int(codes.max()) + 1, codes < 0
         n_dims = self.n_dims or int(np.clip(2 * n_known, 16, 48))
         told: dict[str, Any] = {"n_dims": n_dims, "shrink": self.shrink}
-        limit = _limit(points, codes, told)
+        scale = scale_of(points, codes, told)
         space = space_of(points, codes, **told)
         z = space.of(points)
         centres = begin(z, codes, int(np.ceil(self.start * n_known)), rng)
@@ -126,135 +125,15 @@ class CategoryDiscovery:
         for number in range(self.n_rounds):
             cluster, centres = constrained(z, codes, centres)
             sizes.append(len(centres) - n_known)
-            moved = _moved(
-                z, codes, cluster, centres, _prior(z, cluster * ~free - free, space), limit
-            )
-            if moved is None:
+            prior = prior_of(z, cluster * ~free - free, space)
+            better = moved(z, codes, cluster, centres, prior, scale)
+            if better is None:
                 break
-            cluster, centres = constrained(z, codes, moved)
+            cluster, centres = constrained(z, codes, better)
             if number < self.n_rounds - 1:
                 space = space_of(points, cluster, **told)
                 z = space.of(points)
                 centres = np.stack([z[cluster == i].mean(axis=0) for i in range(len(centres))])
         cluster, centres = constrained(z, codes, centres)
-        details = {"limit": limit, "rounds": sizes}
+        details = {"limit": scale.limit, "rounds": sizes}
         return in_order(space, z, codes, cluster, centres, details)
-
-
-class Prior(NamedTuple):
-    """A normal-inverse-Wishart prior of a cluster: its mean is 0, its scatter is about I."""
-
-    n_dims: int
-    freedom: float  # beyond n_dims + 1
-    strength: float  # kappa, of the mean
-
-    def evidence(self, rows: FloatArray) -> float:
-        """Return the log marginal likelihood of the rows as one cluster."""
-        from scipy.special import multigammaln
-
-        n, d = rows.shape
-        nu = d + 1 + self.freedom
-        middle = rows.mean(axis=0)
-        off = rows - middle
-        scatter = off.T @ off + self.freedom * np.eye(d)
-        scatter += self.strength * n / (self.strength + n) * np.outer(middle, middle)
-        value = d / 2 * np.log(self.strength / (self.strength + n)) - n * d / 2 * np.log(np.pi)
-        value += nu / 2 * d * np.log(self.freedom) - (nu + n) / 2 * np.linalg.slogdet(scatter)[1]
-        return float(value + multigammaln((nu + n) / 2, d) - multigammaln(nu / 2, d))
-
-    def gain(self, a: FloatArray, b: FloatArray) -> float:
-        """Return the log Hastings ratio of two clusters against one, a row (of equal halves)."""
-        from scipy.special import gammaln
-
-        ratio = gammaln(len(a)) + gammaln(len(b)) - gammaln(len(a) + len(b))
-        ratio += self.evidence(a) + self.evidence(b) - self.evidence(np.concatenate([a, b]))
-        return float(ratio * (len(a) + len(b)) / (4 * len(a) * len(b)))
-
-
-def _prior(z: FloatArray, codes: IntArray, space: Space) -> Prior:
-    """Return the prior under which the labelled classes are likeliest."""
-    classes = [z[codes == code] for code in np.unique(codes[codes >= 0])]
-    made = [Prior(z.shape[1], f, 1 / max(float(space.gain.mean()) - 1, 0.1)) for f in _FREEDOM]
-    return max(made, key=lambda prior: sum(prior.evidence(rows) for rows in classes))
-
-
-def _halves(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Part rows by 2-means, begun on either side of their mean along the widest direction."""
-    if len(rows) < 2:
-        return rows, rows[:0]
-    off = rows - rows.mean(axis=0)
-    side = off @ np.linalg.eigh(off.T @ off)[1][:, -1] > 0
-    for _ in range(_LLOYD if side.any() and not side.all() else 0):
-        a, b = rows[side].mean(axis=0), rows[~side].mean(axis=0)
-        before, side = side, rows @ (a - b) > (a + b) @ (a - b) / 2
-        if np.array_equal(side, before) or side.all() or not side.any():
-            break
-    return rows[side], rows[~side]
-
-
-def _limit(points: FloatArray, codes: IntArray, told: dict[str, Any]) -> float:
-    """Return the gain between those of halves of a hidden class and of two classes."""
-    n_known = int(codes.max()) + 1
-    one, two = [], []
-    for fold in range(min(_FOLDS, n_known)):
-        hidden = np.flatnonzero(np.arange(n_known) % _FOLDS == fold)
-        kept = compact(np.where(np.isin(codes, hidden), -1, codes))[0]
-        if kept.max() < 0:
-            continue
-        space = space_of(points, kept, **told)
-        classes = [space.of(points[codes == code]) for code in range(n_known)]
-        prior = _prior(space.of(points), kept, space)
-        means = np.stack([rows.mean(axis=0) for rows in classes])
-        for code in hidden:
-            if len(classes[code]) <= _FEWEST:
-                continue
-            a, b = _halves(classes[code])
-            if min(len(a), len(b)) > 2:
-                one.append(prior.gain(a, b))
-            gap = np.square(means - means[code]).sum(axis=1)
-            gap[code] = np.inf
-            two.append(prior.gain(classes[code], classes[int(gap.argmin())]))
-    return float(np.median(one) + np.median(two)) / 2 if one and two else 0.0
-
-
-def _moved(
-    z: FloatArray,
-    codes: IntArray,
-    cluster: IntArray,
-    centres: FloatArray,
-    prior: Prior,
-    limit: float,
-) -> FloatArray | None:
-    """Split and merge where it pays; return the centres, None where nothing pays."""
-    n, n_known = len(centres), int(codes.max()) + 1
-    moved, added, split = centres.copy(), [], np.zeros(n, dtype=bool)
-    for i in range(n):
-        known = z[(cluster == i) & (codes >= 0)]
-        a, b = _halves(z[(cluster == i) & (codes < 0)])
-        if (
-            len(known) and len(a) and len(b)
-        ):  # a known class gives away the half that is farther from it
-            middle = known.mean(axis=0)
-            if np.square(a.mean(axis=0) - middle).sum() > np.square(b.mean(axis=0) - middle).sum():
-                a, b = b, a
-            a = np.concatenate([known, a])
-        if min(len(a), len(b)) > _FEWEST and prior.gain(a, b) > limit:
-            split[i] = True
-            added.append(b.mean(axis=0))
-            if i >= n_known:
-                moved[i] = a.mean(axis=0)
-    gap = square_gaps(centres, centres)
-    gap[np.arange(n), np.arange(n)] = gap[:n_known, :n_known] = np.inf
-    kept, touched = np.ones(n, dtype=bool), split.copy()
-    for i in n_known + np.argsort(gap[n_known:].min(axis=1), kind="stable"):
-        other = int(gap[i].argmin())
-        if touched[i] or touched[other] or not np.isfinite(gap[i, other]):
-            continue
-        a, b = z[cluster == i], z[cluster == other]
-        if prior.gain(a, b) < limit:
-            touched[[i, other]], kept[i] = True, False
-            if other >= n_known:
-                moved[other] = (len(a) * centres[i] + len(b) * centres[other]) / (len(a) + len(b))
-    if not added and kept.all():
-        return None
-    return np.concatenate([moved[kept], np.array(added).reshape(-1, z.shape[1])])

@@ -44,9 +44,9 @@ class HiddenClassDiscovery:
 
     What it says is calibrated by the same trick: some known classes are hidden, looked for among
     the unlabelled rows, and the chance of being new, and of being right, is set to the share that
-    was. Rows more than twice as far (by squared distance) from all clusters as all but 1 % of the
-    rows looked at there are set aside: all classes become about equally likely, so that their
-    label has little confidence. Needs some labelled rows a class.
+    was. Where more rows are far from all clusters than were then, the surplus belongs to no class:
+    by that chance the classes of a row become equally likely, so that its label has little
+    confidence, and from 0.4 it is set aside. Needs some labelled rows a class.
 
     ``details`` has `n_new`, `silhouette` by number, the `space` that was tuned, `is_new_proba` and
     `set_aside`, one a row, and `calibration`. New classes are ordered by size, largest first.
