@@ -25,7 +25,7 @@ from curalab.label_errors import LabelErrors
 from curalab.ledger import Ledger
 from curalab.outliers import find_outliers
 from curalab.pool import Pool
-from curalab.pseudo_labels import honesty
+from curalab.pseudo_labels import honesty, over_rounds
 from curalab_widgets import MapPanel, ReviewPanel, _panel, figures
 from curalab_widgets._cards import Cards, plain, thumbnail
 from curalab_widgets._points import COLORS, GREY, PALE, paint, raster
@@ -851,6 +851,12 @@ def test_honesty_as_figures():
     assert accuracy.x[0] == 100
     assert accuracy.y[0] == pytest.approx(100 * seen["accuracy"].iloc[0])
     assert all(np.array(low.y) <= np.array(high.y))
+    more = honesty(emb, labels.where(rng.random(400) < 0.5, None), random_state=0)
+    rounds = over_rounds([found, more])
+    line, low, _ = figures.accuracy_over_rounds(rounds).data
+    assert list(line.x) == [found.soft.given.sum(), more.soft.given.sum()]
+    assert list(line.y) == (100 * rounds["accuracy"]).tolist()
+    assert all(np.array(low.y) < np.array(line.y))
     said, calibrated, ideal = figures.reliability_diagram(found).data
     assert said.x.tolist() == found.reliability(calibrated=False)["confidence"].tolist()
     assert calibrated.y.tolist() == found.reliability()["accuracy"].tolist()

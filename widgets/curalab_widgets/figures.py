@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = [
+    "accuracy_over_rounds",
     "coverage_accuracy",
     "effect_intervals",
     "error_confusion",
@@ -184,14 +185,34 @@ def coverage_accuracy(honesty: Any) -> go.Figure:
     """
     seen = honesty.curve().query("n > 0")
     at = [f"confidence from {t:g}, {n:.0f} rows judged" for t, n in seen["n"].items()]
-    lines = [
+    lines = _within(seen, 100 * seen["coverage"], at)
+    y = "of these right, %"
+    return _figure(lines, title="What is accepted, and how right it is", x="accepted, %", y=y)
+
+
+def accuracy_over_rounds(rounds: Any) -> go.Figure:
+    """Show what the accuracy of the proposed labels was after each round of labelling.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        From ``curalab.pseudo_labels.over_rounds``. The dashed lines are 95 % intervals.
+    """
+    at = [f"round {number}, {n:.0f} rows judged" for number, n in rounds["n"].items()]
+    lines = _within(rounds, rounds["n_labels"], at)
+    return _figure(lines, title="What more labels brought", x="labels given", y="right, %")
+
+
+def _within(seen: pd.DataFrame, x: Any, text: list[str]) -> list[dict[str, Any]]:
+    """Return the lines of the accuracy and of the ends of its interval."""
+    return [
         {
             "type": "scatter",
             "mode": mode,
-            "x": 100 * seen["coverage"],
+            "x": x,
             "y": 100 * seen[column],
             "name": name,
-            "text": at,
+            "text": text,
             "line": {"color": color, "dash": dash},
         }
         for column, name, mode, color, dash in (
@@ -200,8 +221,6 @@ def coverage_accuracy(honesty: Any) -> go.Figure:
             ("high", "at most", "lines", GREY, "dash"),
         )
     ]
-    y = "of these right, %"
-    return _figure(lines, title="What is accepted, and how right it is", x="accepted, %", y=y)
 
 
 def reliability_diagram(honesty: Any) -> go.Figure:
