@@ -179,6 +179,16 @@ def test_a_new_class_that_a_known_one_took_up_is_split_off():
     assert found(range(8))[0] == 0
 
 
+def test_three_labels_a_class_do_not_shatter_what_is_new(digits):
+    emb, truth = digits
+    rng = np.random.default_rng(0)
+    labels = np.full(len(truth), None, dtype=object)
+    for code in "02468":
+        labels[rng.permutation(np.flatnonzero(truth == code))[:3]] = code
+    soft = pseudo_label(emb, labels, method="category_discovery", random_state=0)
+    assert 2 <= soft.details["n_new"] <= 8
+
+
 def test_rows_of_no_class_are_set_aside_by_how_many_more_there_are():
     rng = np.random.default_rng(0)
     seen = np.sort(rng.chisquare(8, size=2000))

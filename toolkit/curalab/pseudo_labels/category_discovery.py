@@ -117,10 +117,13 @@ class CategoryDiscovery:
         n_known, free = int(codes.max()) + 1, codes < 0
         n_dims = self.n_dims or int(np.clip(2 * n_known, 16, 48))
         told: dict[str, Any] = {"n_dims": n_dims, "shrink": self.shrink}
-        scale = scale_of(points, codes, told)
         space = space_of(points, codes, **told)
         z = space.of(points)
         centres = begin(z, codes, int(np.ceil(self.start * n_known)), rng)
+        scale = scale_of(points, codes, told)
+        if scale.unit == 0:  # too few labels a class: its first cluster stands for it
+            cluster, _ = constrained(z, codes, centres)
+            scale = scale_of(points, np.where(cluster < n_known, cluster, -1), told)
         sizes = []
         for number in range(self.n_rounds):
             cluster, centres = constrained(z, codes, centres)
