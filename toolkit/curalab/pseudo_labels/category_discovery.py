@@ -37,6 +37,7 @@ class CategoryDiscovery:
     than one; whether the sizes are those of the known classes; and, beside a known class, whether
     its labelled rows avoid one of the groups. The last takes it that the labelled rows of a class
     were drawn from all of it: where only easy rows were labelled, the hard ones come out as new.
+    And where known classes are all of one size and small, a new one of twice that may be halved.
 
     Probabilities are calibrated by what happens to known classes: a fifth of them is hidden and
     looked for among the unlabelled rows, three to five times, and the chance of being new and of
@@ -82,8 +83,8 @@ class CategoryDiscovery:
     Examples
     --------
     >>> import numpy as np, curalab as cl
-    >>> x = np.random.default_rng(0).normal(size=(200, 3)) + 9 * np.eye(5, 3)[np.arange(200) % 5]
-    >>> labels = [["a", "b", "c", None, None][i % 5] if i < 100 else None for i in range(200)]
+    >>> x = np.random.default_rng(0).normal(size=(200, 4)) + 9 * np.eye(4)[np.arange(200) % 4]
+    >>> labels = [["a", "b", "c", None][i % 4] if i < 100 else None for i in range(200)]
     >>> emb = cl.Embedding(vectors=x, metric="euclidean")
     >>> soft = cl.pseudo_label(emb, labels, method="category_discovery", random_state=0)
     >>> soft.classes.tolist()
