@@ -157,7 +157,7 @@ def true_links(truth, labels, n_must, n_cannot, seed):
 def test_true_must_links_make_the_other_rows_better(digits):
     emb, truth = digits
     gains = []
-    for seed in range(5):
+    for seed in range(10):
         labels = one_label_a_class(truth, seed)
         must, _ = true_links(truth, labels, 200, 0, seed)
         others = np.array([label is None for label in labels])
@@ -167,8 +167,8 @@ def test_true_must_links_make_the_other_rows_better(digits):
             for method in (Transductive(must_link=must), Transductive())
         ]
         gains.append(right[0] - right[1])
-    assert min(gains) > 0
-    assert np.median(gains) > 0.01
+    assert np.median(gains) > 0.01  # a draw may lose: a link to a row that is wrong misleads
+    assert np.mean(gains) > 0.02
 
 
 def test_what_is_returned_keeps_every_link(digits):

@@ -100,7 +100,7 @@ def measured(quick, *, ranked, methods):
                         "seconds": seconds.mean(),
                     }
                 )
-                print(*rows[-1].values(), sep=",", file=sys.stderr, flush=True)
+                print(*rows[-1].values(), sep="\t", file=sys.stderr, flush=True)
     return rows
 
 

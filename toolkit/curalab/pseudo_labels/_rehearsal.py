@@ -28,7 +28,6 @@ class Calibration(NamedTuple):
     offset: float
     known: tuple[float, float]  # sharpness, floor
     new: tuple[float, float]
-    seen: FloatArray  # how far rows of hidden classes were from the nearest cluster
 
 
 def answer(
@@ -44,12 +43,12 @@ def answer(
     free = codes < 0
     n_new = len(found.centres) - n_known
     share_new = found.n_rows[n_known:].sum() / max(free.sum(), 1)
-    calibration = _rehearsed(points, codes, discover, share_new, rng)
+    calibration, seen = _rehearsed(points, codes, discover, share_new, rng)
     columns = np.unique(pool.codes[pool.is_labelled])
     columns = np.concatenate([columns, len(pool.classes) + np.arange(n_new)])
     nearest = _nearest(points[free], found)
     unit = _unit(nearest)
-    odd = _oddness(nearest / unit, calibration.seen)
+    odd = _oddness(nearest / unit, seen)
 
     def chances(blur: FloatArray) -> tuple[FloatArray, BoolArray]:
         gap = square_gaps(found.space.of(blur), found.centres)
@@ -64,7 +63,7 @@ def answer(
         "n_new": n_new,
         "is_new_proba": np.where(free, proba[:, len(pool.classes) :].sum(axis=1), 0.0),
         "set_aside": aside & free,
-        "calibration": {k: v for k, v in calibration._asdict().items() if k != "seen"},
+        "calibration": calibration._asdict(),
         **found.details,
         "predict": lambda new: chances(blurred(pool, k, new))[0],
     }
@@ -104,14 +103,17 @@ def _rehearsed(
     discover: Callable[[IntArray, np.random.Generator], Found],
     share_new: float,
     rng: np.random.Generator,
-) -> Calibration:
-    """Hide some of the classes, discover, and calibrate on what was hidden; a few times."""
+) -> tuple[Calibration, FloatArray]:
+    """Hide some of the classes, discover, and calibrate on what was hidden; a few times.
+
+    Also returns how far the rows of hidden classes were from the nearest cluster, by `_unit`.
+    """
     n_known = int(codes.max()) + 1
     n_folds = int(np.clip(n_known, 2, 5))
     fold = rng.permutation(np.arange(n_known) % n_folds)
     held = (rng.random(len(codes)) < _HELD_OUT) & (codes >= 0)
     seen: list[tuple[FloatArray, IntArray, int]] = []
-    units: list[float] = []
+    far: list[FloatArray] = []
     for number in range(min(n_folds, 5 if len(codes) < _LARGE else 3) if (codes < 0).any() else 0):
         hidden = (codes >= 0) & (fold[codes] == number)
         kept, n_kept = compact(np.where(hidden | held, -1, codes))
@@ -120,9 +122,11 @@ def _rehearsed(
         found = discover(kept, rng)
         rows = np.flatnonzero((codes >= 0) & (kept < 0))
         gap = square_gaps(found.space.of(points[rows]), found.centres)
-        units.append(_unit(_nearest(points[kept < 0], found)))
-        seen.append((gap, _right(codes, kept, rows, gap.argmin(axis=1), n_kept), n_kept))
-    return _calibrated(seen, share_new, units)
+        right = _right(codes, kept, rows, gap.argmin(axis=1), n_kept)
+        unit = _unit(_nearest(points[kept < 0], found))
+        far.append(gap.min(axis=1)[right >= n_kept] / unit)
+        seen.append((gap, right, n_kept))
+    return _calibrated(seen, share_new), np.concatenate([np.zeros(0), *far])
 
 
 def _right(
@@ -144,14 +148,12 @@ def _right(
     return np.asarray(column[codes[rows]])
 
 
-def _calibrated(
-    seen: list[tuple[FloatArray, IntArray, int]], share_new: float, units: list[float]
-) -> Calibration:
+def _calibrated(seen: list[tuple[FloatArray, IntArray, int]], share_new: float) -> Calibration:
     """Fit the chance of being new by its slope and offset, that within either side by two more."""
     from scipy.optimize import minimize
 
     if not seen:
-        return Calibration(0.5, 0.0, (0.5, 0.01), (0.5, 0.1), np.zeros(0))
+        return Calibration(0.5, 0.0, (0.5, 0.01), (0.5, 0.1))
     lead = np.concatenate([_lead(gap, n) for gap, _, n in seen])
     is_new = np.concatenate([right >= n for _, right, n in seen])
     share = np.clip(share_new, 0.02, 0.98)
@@ -172,10 +174,7 @@ def _calibrated(
             for g, r, n in seen
         ]
         sides.append(_side([(gap[mask], right[mask]) for gap, right, mask in parts]))
-    far = [gap.min(axis=1)[r >= n] / unit for (gap, r, n), unit in zip(seen, units, strict=True)]
-    return Calibration(
-        max(float(slope), 0.0), float(offset), sides[0], sides[1], np.concatenate(far)
-    )
+    return Calibration(max(float(slope), 0.0), float(offset), sides[0], sides[1])
 
 
 def _side(parts: list[tuple[FloatArray, IntArray]]) -> tuple[float, float]:

@@ -173,13 +173,14 @@ def _beside(rows: FloatArray, labelled: Any) -> tuple[FloatArray, FloatArray, fl
     The odds are those that the other half is no part of the class, by how many labelled rows fell
     into either.
     """
+    if labelled.all():
+        return rows, rows[:0], 0.0
     gap = np.square(rows - rows[labelled].mean(axis=0)).sum(axis=1)
-    side = _parted(rows, labelled | (gap <= np.median(gap[~labelled] if not labelled.all() else 0)))
+    side = _parted(rows, labelled | (gap <= np.median(gap[~labelled])))
     if 2 * side[labelled].sum() < labelled.sum():
         side = ~side
-    odds = _unlike(
-        int(side[labelled].sum()), int(side.sum()), int((~side)[labelled].sum()), int((~side).sum())
-    )
+    own = int(side[labelled].sum())
+    odds = _unlike(own, int(side.sum()), int(labelled.sum()) - own, int((~side).sum()))
     return rows[side | labelled], rows[~side & ~labelled], odds
 
 
