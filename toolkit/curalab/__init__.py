@@ -33,7 +33,7 @@ from curalab.encoders import cache_info, clear_cache, compare_encoders, embed
 from curalab.explanations import Explanation, explain
 from curalab.items import check_items, image_quality, join, load_items, text_quality
 from curalab.label_errors import LabelErrors, find_label_errors, raters
-from curalab.leaderboard import Leaderboard, bench
+from curalab.leaderboard import Leaderboard, Protocol, bench
 from curalab.ledger import Ledger
 from curalab.maps import reduce
 from curalab.neighbors import Neighbors
@@ -69,6 +69,7 @@ __all__ = [
     "Outliers",
     "Planted",
     "Pool",
+    "Protocol",
     "PseudoLabels",
     "Selection",
     "Shift",

@@ -20,7 +20,7 @@ import numpy as np
 
 from curalab._check import FloatArray
 
-__all__ = ["CacheInfo", "cache_info", "clear_cache"]
+__all__ = ["CacheInfo", "cache_info", "clear_cache", "runs_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +48,15 @@ class Entry(NamedTuple):
 
 
 def cache_info() -> CacheInfo:
-    """Say where embeddings are kept and how much room they take.
+    """Say where embeddings and finished runs of `bench` are kept and how much room they take.
 
     The folder is the environment variable ``CURALAB_CACHE``, else the user's cache folder.
 
     Returns
     -------
     CacheInfo
-        `folder`, the number of `entries` and their size in `megabytes`.
+        `folder` (of the embeddings; the runs lie beside it), the number of `entries` and their
+        size in `megabytes`.
 
     Examples
     --------
@@ -65,12 +66,14 @@ def cache_info() -> CacheInfo:
     """
     files = [file for place in _places() for file in place.rglob("*") if file.is_file()]
     entries = sum(f.name == _META and _is_whole(f.parents[1]) for f in files)
+    runs = _runs()
+    entries, files = entries + len(runs), files + runs
     size = sum(file.stat().st_size for file in files)
     return CacheInfo(_folder(), entries, round(size / 1e6, 3))
 
 
 def clear_cache() -> None:
-    """Delete every embedding that is kept on disk, and nothing else.
+    """Delete every embedding and every run of `bench` that is kept on disk, and nothing else.
 
     Examples
     --------
@@ -81,6 +84,8 @@ def clear_cache() -> None:
     """
     for place in _places():
         shutil.rmtree(place)
+    for run in _runs():
+        run.unlink(missing_ok=True)
 
 
 def _folder() -> Path:
@@ -102,6 +107,16 @@ def _places() -> Iterator[Path]:
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         if place.is_dir() and (_is_whole(place) or place.name.startswith(_UNFINISHED)):
             yield place
+
+
+def runs_folder() -> Path:
+    """Return where finished runs of `bench` are kept."""
+    return _folder().with_name("bench")
+
+
+def _runs() -> list[Path]:
+    files = runs_folder().glob("*.*")
+    return [file for file in files if _KEY.fullmatch(file.name.partition(".")[0])]
 
 
 def _is_whole(place: Path) -> bool:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, check_choice, check_integer, check_seed, complain
-from curalab.leaderboard._find import JUDGES, finding
-from curalab.leaderboard._runs import OVER, Run, curve_of, listed, ranked
-from curalab.leaderboard._select import METRICS, check_budgets, check_test, selecting
+from curalab._check import (
+    AnyArray,
+    BoolArray,
+    FloatArray,
+    align,
+    check_choice,
+    check_integer,
+    check_seed,
+    complain,
+)
+from curalab.leaderboard._compare import pairs_of, tops
+from curalab.leaderboard._find import JUDGES, Finding
+from curalab.leaderboard._html import page
+from curalab.leaderboard._protocols import PROTOCOLS, Protocol, check_protocol
+from curalab.leaderboard._runs import OVER, curve_of, listed, ranked
+from curalab.leaderboard._select import Selecting, check_budgets, check_test
+from curalab.leaderboard._work import run_all
 from curalab.pool import Pool, Stage, as_pool, describe, find_stage, resolve
 from curalab.results import StageResult
 
-__all__ = ["Leaderboard", "bench"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["PROTOCOLS", "Leaderboard", "Protocol", "bench"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -39,18 +49,25 @@ class Leaderboard(StageResult):
     over_random, over_random_low, over_random_high : ndarray of shape (n_methods,), float
         What it is above the method "random" on the same seeds and rows, and the 95 % interval.
         NaN where "random" does not run.
-    seconds : ndarray of shape (n_methods,), float
-        Median time of a run (up to the largest budget). Who asks first for a neighbour graph
-        waits for it.
+    is_top : ndarray of shape (n_methods,), bool
+        The best method, and those that are not below it by more than chance explains (`pairs`,
+        5 %).
+    seconds, peak_mib : ndarray of shape (n_methods,), float
+        Median time of a run (up to the largest budget) on one thread, and the most memory that it
+        held above what was there before, in MiB (NaN on other systems than Linux). Who asks first
+        for a neighbour graph waits for it.
     error : ndarray of shape (n_methods,), str
         Why a method failed, "" where it did not.
     metrics : tuple of str
         What was measured, the metric that ranks first.
+    pairs : DataFrame
+        One row for each two methods that finished, the better one first: the paired `gap` of the
+        score, its 95 % interval, `p_value`, and `p_adjusted` by Holm's method over all pairs.
     curve : DataFrame
         One row a method and budget: `score` and the other columns as above.
     runs : DataFrame
-        One row a method, seed and budget: all metrics, `seconds`, and `start` ("random" where a
-        method that needs labels had none and began with random picks).
+        One row a method, seed and budget: all metrics, `seconds`, `peak_mib`, and `start`
+        ("random" where a method that needs labels had none and began with random picks).
     """
 
     prefix: ClassVar[str] = "bench"
@@ -61,9 +78,12 @@ class Leaderboard(StageResult):
     over_random: FloatArray
     over_random_low: FloatArray
     over_random_high: FloatArray
+    is_top: BoolArray
     seconds: FloatArray
+    peak_mib: FloatArray
     error: AnyArray
     metrics: tuple[str, ...]
+    pairs: pd.DataFrame
     curve: pd.DataFrame
     runs: pd.DataFrame
 
@@ -75,15 +95,17 @@ class Leaderboard(StageResult):
         return f"Leaderboard({len(self)} methods, {self.summary})"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a method, best first: `rank`, metrics, intervals, seconds, error."""
+        """Return one row a method, best first: `rank`, `top`, metrics, costs, `error`."""
         over = OVER if np.isfinite(self.over_random).any() else ()
         others = self.runs.groupby("method")[list(self.metrics[1:])].mean().reindex(self.ids)
         columns = {
             "rank": np.arange(1, len(self) + 1),
+            "top": self.is_top,
             self.metrics[0]: self.score,
             **{name: getattr(self, name) for name in ("low", "high", *over)},
             **{str(name): others[name].to_numpy() for name in others},
             "seconds": self.seconds,
+            "peak_mib": self.peak_mib,
             "error": self.error,
         }
         frame = pd.DataFrame(columns, index=self.ids)
@@ -91,8 +113,7 @@ class Leaderboard(StageResult):
         return frame
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().round(3).to_html(border=0, notebook=True, max_rows=60)
-        return f"<p><code>{escape(repr(self))}</code></p>{table}"
+        return page(self)
 
 
 def bench(
@@ -104,7 +125,7 @@ def bench(
     test: Any = None,
     budgets: Sequence[int] | None = None,
     n_seeds: int = 5,
-    protocol: str = "label",
+    protocol: str | Protocol = "label",
     random_state: int | None = None,
 ) -> Leaderboard:
     """Run methods of one stage on the same data and seeds, and rank them.
@@ -130,12 +151,15 @@ def bench(
         number of classes, or 10, 25 and 50 % of the pool under "keep".
     n_seeds : int, default=5
         Runs of each method, 2 or more; run i has the same seed for every method.
-    protocol : {"label", "keep"}, default="label"
+    protocol : {"label", "keep", "select", "datacomp"} or Protocol, default="label"
         For selectors. "label": only the labels of the rows picked so far are visible, and each
         budget adds to the one before. "keep": all labels are visible, and each budget is picked
-        from the whole pool.
+        from the whole pool. "select" [1]_ is "keep" judged by three fixed models. "datacomp" [2]_
+        is "keep" with a fixed training budget: as many rows are seen in training as the pool has,
+        however few were kept. `Protocol` sets each of these by hand.
     random_state : int, default=None
-        Seed. None draws one and records it.
+        Seed. None draws one and records it. With a seed, finished runs are kept in the cache
+        (`cache_info`, `clear_cache`): a bench that was cut off goes on where it was.
 
     Returns
     -------
@@ -143,9 +167,23 @@ def bench(
 
     Notes
     -----
-    Selectors are judged by a linear head of fixed penalty on the picked rows. Intervals cover
+    Selectors are judged by a linear head of fixed penalty on the picked rows (or the models of the
+    protocol): accuracy, mean over classes, the worst group of `test.groups` (or class), and the
+    `balance` of the picked classes (entropy over the largest possible, 1 is even). Intervals cover
     what a method draws (Student's interval over the seeds) and which rows judge it (the spread
     over random halves of them, the same for all methods), not another pool.
+
+    After some seconds what is left runs in processes, one a core; each run has one thread. A run
+    is known in the cache by its seed, the method and the code that it refers to, and all that was
+    given; what a method reads from files or changes outside itself is not seen.
+
+    References
+    ----------
+    .. [1] Feuer, Xu, Cohen, Yubeaton, Mittal, Hegde (2024), "SELECT: A Large-Scale Benchmark of
+       Data Curation Strategies for Image Classification", NeurIPS, arXiv:2410.05057. Here in
+       miniature: heads on frozen vectors.
+    .. [2] Gadre et al. (2023), "DataComp: In Search of the Next Generation of Multimodal Datasets",
+       NeurIPS, arXiv:2304.14108. Here in miniature, with classes in place of captions.
 
     Examples
     --------
@@ -163,43 +201,53 @@ def bench(
     (['knn', 'by_chance'], 1.0)
     """
     check_choice("stage", stage, ["selectors", *JUDGES])
-    check_choice("protocol", protocol, ["label", "keep"])
+    asked = check_protocol(protocol)
     known = find_stage(stage)
     named = _named(known, methods)
     pool = as_pool(pool)
     n_seeds = check_integer("n_seeds", n_seeds, low=2)
     seed = check_seed(random_state)
-    given = {"truth": truth, "test": test, "budgets": budgets}
-    _refuse_unused(stage, given)
-    metrics: tuple[str, ...] = METRICS
+    _refuse_unused(stage, {"truth": truth, "test": test, "budgets": budgets})
+    attempt: Selecting | Finding
     if stage == "selectors":
-        budgets = check_budgets(budgets, pool, protocol)
-        attempt = selecting(pool, check_test(pool, test), budgets, protocol)
+        budgets = check_budgets(budgets, pool, asked.labels)
+        judges = check_test(pool, test)
+        attempt = Selecting(pool=pool, test=judges, budgets=tuple(budgets), protocol=asked)
     else:
-        attempt, metrics = finding(stage, pool, truth), tuple(JUDGES[stage].metrics)
+        right = np.asarray(align("truth", truth, pool.ids))
+        attempt = Finding(stage=stage, pool=pool, truth=right)
+        _ = attempt.right  # refused before anything runs
     seeds = [int(drawn) for drawn in np.random.SeedSequence(seed).generate_state(n_seeds)]
-    ran, errors = _run_all(named, attempt, seeds)
+    ran, errors = run_all(named, attempt, seeds)
     ranks = ranked(ran, errors)
+    finished = (ranks["error"] == "").to_numpy()
+    pairs = pairs_of(ran, ranks.index[finished])
     columns: dict[str, Any] = {str(name): own.to_numpy() for name, own in ranks.items()}
     return Leaderboard(
         ids=ranks.index,
         **columns,
-        metrics=metrics,
+        is_top=tops(pairs, ranks.index, finished),
+        metrics=attempt.metrics,
+        pairs=pairs,
         curve=curve_of(ran, errors),
-        runs=listed(ran, seeds, metrics),
+        runs=listed(ran, seeds, attempt.metrics),
         params={
             "verb": "bench",
             "stage": stage,
-            "methods": {
-                name: describe(*resolve(find_stage(stage), m)) for name, m in named.items()
-            },
+            "methods": {name: describe(*resolve(known, m)) for name, m in named.items()},
             "budgets": budgets,
-            "protocol": protocol if stage == "selectors" else None,
+            "protocol": _told(protocol) if stage == "selectors" else None,
             "n_seeds": n_seeds,
             "random_state": seed,
             "embedding": pool.embedding.fingerprint,
         },
     )
+
+
+def _told(protocol: str | Protocol) -> Any:
+    if isinstance(protocol, str):
+        return protocol
+    return {**dataclasses.asdict(protocol), "models": list(protocol.models)}
 
 
 def _refuse_unused(stage: str, given: Mapping[str, Any]) -> None:
@@ -225,25 +273,3 @@ def _named(stage: Stage, methods: Any) -> dict[str, Any]:
         again = sum(known.partition(" #")[0] == name for known in named)
         named[f"{name} #{again + 1}" if again else name] = method
     return named
-
-
-def _run_all(
-    named: Mapping[str, Any], attempt: Callable[[Any, int], list[Run]], seeds: list[int]
-) -> tuple[dict[str, list[list[Run]]], dict[str, str]]:
-    """Return the runs of each method, a list for each seed, and why methods failed."""
-    from tqdm.auto import tqdm
-
-    ran: dict[str, list[list[Run]]] = {name: [] for name in named}
-    errors: dict[str, str] = {}
-    with tqdm(total=len(named) * len(seeds), desc="bench", delay=2, disable=None) as bar:
-        for name, method in named.items():
-            for seed in seeds:
-                bar.set_postfix_str(name)
-                try:
-                    ran[name].append(attempt(method, seed))
-                except Exception as error:  # a method under test may raise anything
-                    errors[name] = f"{type(error).__name__}: {error}"
-                    _log.warning("The method %r failed in the bench: %s", name, error)
-                    break
-                bar.update()
-    return ran, errors

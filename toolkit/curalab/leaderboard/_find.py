@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, IntArray, align, complain
+from curalab._check import AnyArray, FloatArray, IntArray, complain
+from curalab.leaderboard._cost import Cost
 from curalab.leaderboard._runs import Run, halves_of
 from curalab.pool import Pool, find_stage
 
-__all__ = ["JUDGES", "finding"]
+__all__ = ["JUDGES", "Finding"]
 
 
 class Judge(NamedTuple):
@@ -30,33 +32,64 @@ class Judge(NamedTuple):
     answer: Callable[[Any], AnyArray]
 
 
-def finding(stage: str, pool: Pool, truth: Any) -> Callable[[Any, int], list[Run]]:
-    """Return the function that runs a method of `stage` under a seed and judges its answer."""
-    judge = JUDGES[stage]
-    right, rows = judge.prepare(pool, np.asarray(align("truth", truth, pool.ids)))
-    halves = halves_of(rows)
-    verb = getattr(importlib.import_module(f"curalab.{stage}"), find_stage(stage).verb)
-    judged: list[tuple[AnyArray, dict[str, float], FloatArray]] = []
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """Run a method of a stage under a seed, and judge its answer.
 
-    def judged_once(answer: AnyArray) -> tuple[dict[str, float], FloatArray]:
-        for known, metrics, values in judged:
+    Attributes
+    ----------
+    stage : str
+        One of `JUDGES`.
+    pool : Pool
+        What the methods see.
+    truth : ndarray of shape (n_items,)
+        What is right, in the order of the pool.
+    """
+
+    stage: str
+    pool: Pool
+    truth: AnyArray
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured; the first one ranks."""
+        return tuple(JUDGES[self.stage].metrics)
+
+    @cached_property
+    def right(self) -> tuple[AnyArray, IntArray]:
+        """The truth in the judge's form, and the rows that count."""
+        return JUDGES[self.stage].prepare(self.pool, self.truth)
+
+    @cached_property
+    def _halves(self) -> list[IntArray]:
+        return halves_of(self.right[1])
+
+    @cached_property
+    def _known(self) -> list[tuple[AnyArray, dict[str, float], FloatArray]]:
+        return []
+
+    def __call__(self, method: Any, seed: int) -> list[Run]:
+        """Return the one run that there is."""
+        verb = getattr(
+            importlib.import_module(f"curalab.{self.stage}"), find_stage(self.stage).verb
+        )
+        with Cost() as cost:
+            result = verb(self.pool, method=method, random_state=seed)
+        judged = self._judged(JUDGES[self.stage].answer(result))
+        return [Run(None, *judged, cost.seconds, cost.peak_mib)]
+
+    def _judged(self, answer: AnyArray) -> tuple[dict[str, float], FloatArray]:
+        for known, metrics, values in self._known:
             if np.array_equal(known, answer, equal_nan=answer.dtype.kind == "f"):
                 return metrics, values
+        (right, rows), measures = self.right, JUDGES[self.stage].metrics
         metrics = {
-            name: float(metric(right[rows], answer[rows])) for name, metric in judge.metrics.items()
+            name: float(metric(right[rows], answer[rows])) for name, metric in measures.items()
         }
-        ranking = next(iter(judge.metrics.values()))
-        values = np.array([ranking(right[half], answer[half]) for half in halves])
-        judged.append((answer, metrics, values))
+        ranking = next(iter(measures.values()))
+        values = np.array([ranking(right[half], answer[half]) for half in self._halves])
+        self._known.append((answer, metrics, values))
         return metrics, values
-
-    def runs(method: Any, seed: int) -> list[Run]:
-        began = time.perf_counter()
-        result = verb(pool, method=method, random_state=seed)
-        seconds = time.perf_counter() - began
-        return [Run(None, *judged_once(judge.answer(result)), seconds)]
-
-    return runs
 
 
 # ---- truths --------------------------------------------------------------------------------------

@@ -10,7 +10,17 @@ import pandas as pd
 
 from curalab._check import FloatArray, IntArray
 
-__all__ = ["OVER", "Run", "Runs", "curve_of", "halves_of", "listed", "ranked"]
+__all__ = [
+    "OVER",
+    "Run",
+    "Runs",
+    "curve_of",
+    "halves_of",
+    "listed",
+    "ranked",
+    "spread",
+    "values_of",
+]
 
 N_HALVES = 200
 OVER = ("over_random", "over_random_low", "over_random_high")
@@ -27,6 +37,7 @@ class Run(NamedTuple):
     metrics: dict[str, float]
     values: FloatArray
     seconds: float
+    peak_mib: float = np.nan
     start: str = ""
 
 
@@ -44,7 +55,7 @@ def halves_of(rows: IntArray) -> list[IntArray]:
     return [rows, *(np.sort(rng.permutation(rows)[:size]) for _ in range(N_HALVES))]
 
 
-def _spread(values: FloatArray) -> tuple[float, float]:
+def spread(values: FloatArray) -> tuple[float, float]:
     """Return the 95 % interval of a mean over seeds, from `values` (n_seeds, 1 + N_HALVES).
 
     Student's interval over the seeds, few as they are, and the normal one over the judged rows,
@@ -69,15 +80,15 @@ def _scored(values: Mapping[str, FloatArray]) -> pd.DataFrame:
     rows = {}
     for name, own in values.items():
         gap = np.full_like(own, np.nan) if base is None else own - base
-        low, high = _spread(own)
+        low, high = spread(own)
         high = np.fmin(high, 1.0)  # no metric goes higher
-        numbers = (own[:, 0].mean(), low, high, gap[:, 0].mean(), *_spread(gap))
+        numbers = (own[:, 0].mean(), low, high, gap[:, 0].mean(), *spread(gap))
         rows[name] = [float(number) for number in numbers]
     columns = ["score", "low", "high", *OVER]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float)
 
 
-def _values(ran: Runs, names: Iterable[str], budgets: slice) -> dict[str, FloatArray]:
+def values_of(ran: Runs, names: Iterable[str], budgets: slice) -> dict[str, FloatArray]:
     """Return the values of each method, mean over some of the budgets."""
 
     def mean(runs: list[Run]) -> FloatArray:
@@ -89,9 +100,13 @@ def _values(ran: Runs, names: Iterable[str], budgets: slice) -> dict[str, FloatA
 def ranked(ran: Runs, errors: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a method, the best mean over the budgets first, failures last."""
     finished = [name for name in ran if name not in errors]
-    frame = _scored(_values(ran, finished, slice(None))).reindex(list(ran))
+    frame = _scored(values_of(ran, finished, slice(None))).reindex(list(ran))
     frame["seconds"] = [
         float(np.median([runs[-1].seconds for runs in ran[name]])) if ran[name] else np.nan
+        for name in ran
+    ]
+    frame["peak_mib"] = [
+        float(np.median([runs[-1].peak_mib for runs in ran[name]])) if ran[name] else np.nan
         for name in ran
     ]
     frame["error"] = pd.Series(errors, dtype=object).reindex(frame.index).fillna("")
@@ -105,7 +120,7 @@ def curve_of(ran: Runs, errors: Mapping[str, str]) -> pd.DataFrame:
     budgets = [run.budget for run in ran[finished[0]][0]] if finished else []
     parts = []
     for at, budget in enumerate(budgets):
-        part = _scored(_values(ran, finished, slice(at, at + 1))).rename_axis("method")
+        part = _scored(values_of(ran, finished, slice(at, at + 1))).rename_axis("method")
         part.insert(0, "budget", budget)
         parts.append(part.reset_index())
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -115,9 +130,11 @@ def listed(ran: Runs, seeds: list[int], metrics: tuple[str, ...]) -> pd.DataFram
     """Return one row a method, seed and budget, with all metrics."""
     rows = [
         {"method": name, "seed": seed, "budget": run.budget, **run.metrics}
-        | {"seconds": run.seconds, "start": run.start}
+        | {"seconds": run.seconds, "peak_mib": run.peak_mib, "start": run.start}
         for name, by_seed in ran.items()
         for seed, runs in zip(seeds, by_seed, strict=False)  # a failure ends the list early
         for run in runs
     ]
-    return pd.DataFrame(rows, columns=["method", "seed", "budget", *metrics, "seconds", "start"])
+    return pd.DataFrame(
+        rows, columns=["method", "seed", "budget", *metrics, "seconds", "peak_mib", "start"]
+    )

@@ -1,9 +1,10 @@
-"""Selectors, judged by the accuracy of a linear head on what they picked."""
+"""Selectors, judged by the accuracy of what is trained on their picks."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,29 +19,30 @@ from curalab._check import (
     complain,
     first_few,
 )
-from curalab.effect._train import PENALTY, side_by_side
-from curalab.heads import fit_head, with_proba
+from curalab.heads import with_proba
+from curalab.leaderboard._cost import Cost
+from curalab.leaderboard._models import trained
+from curalab.leaderboard._protocols import Protocol
 from curalab.leaderboard._runs import Run, halves_of
 from curalab.pool import Pool, as_pool, find_stage, resolve
 from curalab.selectors import select
 
-__all__ = ["METRICS", "check_budgets", "check_test", "selecting"]
-
-METRICS = ("accuracy", "balanced_accuracy")
+__all__ = ["Selecting", "check_budgets", "check_test"]
 
 
 class _Pick(NamedTuple):
     budget: int
     rows: IntArray
     seconds: float
+    peak_mib: float
     start: str
 
 
-def check_budgets(budgets: Any, pool: Pool, protocol: str) -> list[int]:
+def check_budgets(budgets: Any, pool: Pool, labels: str) -> list[int]:
     """Return the budgets, or those that suit the pool where none are given."""
     free = len(pool) - len(_chosen(pool))
     if budgets is None:
-        if protocol == "keep":
+        if labels == "all":
             return [max(1, free * percent // 100) for percent in (10, 25, 50)]
         n_classes = len(pool.classes) if pool.classes is not None else 1
         wanted = [times * n_classes for times in (1, 2, 5, 10)]
@@ -70,37 +72,100 @@ def check_test(pool: Pool, test: Any) -> Pool:
     return asked
 
 
-def selecting(
-    pool: Pool, test: Pool, budgets: list[int], protocol: str
-) -> Callable[[Any, int], list[Run]]:
-    """Return the function that lets a selector pick under a seed and trains on its picks."""
-    labels = np.concatenate([np.asarray(pool.labels, object), np.asarray(test.labels, object)])
-    codes, test_codes = np.split(check_labels(labels)[1], [len(pool)])
-    rows = np.flatnonzero(test_codes >= 0)
-    halves = halves_of(rows)
-    n_classes = int(codes.max()) + 1
-    points, asked = pool.embedding.points, test.embedding.points
-    known: dict[bytes, BoolArray] = {}
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selecting:
+    """Let a selector pick under a seed, train on its picks, and judge what was trained.
 
-    def train(picked: IntArray) -> None:
-        key = np.sort(picked).tobytes()
-        if key not in known:
-            head = fit_head(points[picked], codes[picked], n_classes, penalty=PENALTY)
-            known[key] = head.predict_proba(asked).argmax(axis=1) == test_codes
+    Attributes
+    ----------
+    pool, test : Pool
+        Where rows are picked, all with labels; and the rows that judge.
+    budgets : tuple of int
+        How many rows are picked, increasing.
+    protocol : Protocol
+        What is visible, and what is trained.
+    """
 
-    def judged(pick: _Pick) -> Run:
-        right = known[np.sort(pick.rows).tobytes()]
-        by_class = pd.Series(right[rows]).groupby(test_codes[rows]).mean()
-        metrics = dict(zip(METRICS, (right[rows].mean(), by_class.mean()), strict=True))
-        values = np.array([right[part].mean() for part in halves])
-        return Run(pick.budget, metrics, values, pick.seconds, pick.start)
+    pool: Pool
+    test: Pool
+    budgets: tuple[int, ...]
+    protocol: Protocol
 
-    def runs(method: Any, seed: int) -> list[Run]:
-        picks = list(_picks(method, pool, budgets, protocol, seed))
-        side_by_side(train, [pick.rows for pick in picks], "training")
-        return [judged(pick) for pick in picks]
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured; the first one ranks."""
+        worst = "worst_class" if self.test.groups is None else "worst_group"
+        others = [f"accuracy_{model}" for model in self.protocol.models[1:]]
+        return ("accuracy", "balanced_accuracy", worst, "balance", *others)
 
-    return runs
+    @cached_property
+    def _codes(self) -> tuple[IntArray, IntArray]:
+        """Classes of the pool's and of the test's rows, as numbers of one list."""
+        both = [np.asarray(side.labels, object) for side in (self.pool, self.test)]
+        codes = check_labels(np.concatenate(both))[1]
+        return codes[: len(self.pool)], codes[len(self.pool) :]
+
+    @cached_property
+    def _halves(self) -> list[IntArray]:
+        return halves_of(np.flatnonzero(self._codes[1] >= 0))
+
+    @cached_property
+    def _known(self) -> dict[bytes, dict[str, BoolArray]]:
+        return {}
+
+    def __call__(self, method: Any, seed: int) -> list[Run]:
+        """Return one run a budget."""
+        runs = []
+        for pick in _picks(method, self.pool, self.budgets, self.protocol.labels, seed):
+            right = self._trained(np.sort(pick.rows))
+            of_model = right[self.protocol.models[0]]
+            values = np.array([of_model[part].mean() for part in self._halves])
+            metrics = self._measured(right, pick.rows)
+            runs.append(Run(pick.budget, metrics, values, pick.seconds, pick.peak_mib, pick.start))
+        return runs
+
+    def _trained(self, rows: IntArray) -> dict[str, BoolArray]:
+        """Return which test rows each model gets right; the same rows are trained on once."""
+        key = rows.tobytes()
+        if key not in self._known:
+            codes, asked = self._codes
+            n_classes = int(codes.max()) + 1  # a class that only the test has is never right
+            points, passes = self.pool.embedding.points[rows], self.protocol.passes
+            n_seen = None if passes is None else max(1, round(passes * len(self.pool)))
+            self._known[key] = {
+                model: trained(model, points, codes[rows], n_classes, n_seen)(
+                    self.test.embedding.points
+                )
+                == asked
+                for model in self.protocol.models
+            }
+        return self._known[key]
+
+    def _measured(self, right: dict[str, BoolArray], picked: IntArray) -> dict[str, float]:
+        first, *others = self.protocol.models
+        codes, asked = self._codes
+        is_judged = asked >= 0
+        by_class = pd.Series(right[first][is_judged]).groupby(asked[is_judged]).mean()
+        worst = by_class
+        if self.test.groups is not None:
+            groups = np.asarray(self.test.groups)[is_judged]
+            worst = pd.Series(right[first][is_judged]).groupby(groups).mean()
+        values = (
+            right[first][is_judged].mean(),
+            by_class.mean(),
+            worst.min(),
+            _evenness(codes[picked], int(codes.max()) + 1),
+            *(right[model][is_judged].mean() for model in others),
+        )
+        return dict(zip(self.metrics, map(float, values), strict=True))
+
+
+def _evenness(codes: IntArray, n_classes: int) -> float:
+    """Return the entropy of the classes as a share of the largest possible one."""
+    share = np.bincount(codes, minlength=n_classes) / len(codes)
+    share = share[share > 0]
+    most = np.log(min(n_classes, len(codes)))
+    return float(-(share * np.log(share)).sum() / most) if most > 0 else 1.0
 
 
 def _chosen(pool: Pool) -> IntArray:
@@ -108,48 +173,48 @@ def _chosen(pool: Pool) -> IntArray:
 
 
 def _picks(
-    method: Any, pool: Pool, budgets: list[int], protocol: str, seed: int
+    method: Any, pool: Pool, budgets: Sequence[int], labels: str, seed: int
 ) -> Iterator[_Pick]:
     """Let a method pick up to each budget: anew where it prunes, onwards where it labels."""
     needs = getattr(resolve(find_stage("selectors"), method)[1], "needs", ())
     needs = {needs} if isinstance(needs, str) else set(needs)
-    pick = _pruned if protocol == "keep" else _labelled
+    pick = _pruned if labels == "all" else _labelled
     return pick(method, needs, pool, budgets, seed)
 
 
 def _pruned(
-    method: Any, needs: set[str], pool: Pool, budgets: list[int], seed: int
+    method: Any, needs: set[str], pool: Pool, budgets: Sequence[int], seed: int
 ) -> Iterator[_Pick]:
-    began = time.perf_counter()
-    if "proba" in needs and pool.proba is None:
-        pool, _ = with_proba(pool, seed)  # once for all budgets
-    making = time.perf_counter() - began
+    with Cost() as making:
+        if "proba" in needs and pool.proba is None:
+            pool, _ = with_proba(pool, seed)  # once for all budgets
     for i, budget in enumerate(budgets):
-        began = time.perf_counter()
-        picked = select(pool, budget, method=method, random_state=_mixed(seed, i))
-        seconds = making + time.perf_counter() - began
-        yield _Pick(budget, np.concatenate([_chosen(pool), picked.rows]), seconds, "")
+        with Cost() as cost:
+            picked = select(pool, budget, method=method, random_state=_mixed(seed, i))
+        rows = np.concatenate([_chosen(pool), picked.rows])
+        peak = float(np.maximum(making.peak_mib, cost.peak_mib))
+        yield _Pick(budget, rows, making.seconds + cost.seconds, peak, "")
 
 
 def _labelled(
-    method: Any, needs: set[str], pool: Pool, budgets: list[int], seed: int
+    method: Any, needs: set[str], pool: Pool, budgets: Sequence[int], seed: int
 ) -> Iterator[_Pick]:
     """Reveal the labels of what was picked, budget by budget.
 
     A method that needs labels when there are none starts from random picks, the same as those of
     the method "random".
     """
-    rows, seconds, start = _chosen(pool), 0.0, ""
+    rows, seconds, peak, start = _chosen(pool), 0.0, 0.0, ""
     for i, more in enumerate(np.diff(budgets, prepend=0)):
         by = method
         if not len(rows) and needs & {"labels", "proba"}:
             by, start = "random", "random"
         seen = _visible(pool, rows)
-        began = time.perf_counter()
-        picked = select(seen, int(more), method=by, random_state=_mixed(seed, i))
-        seconds += time.perf_counter() - began
+        with Cost() as cost:
+            picked = select(seen, int(more), method=by, random_state=_mixed(seed, i))
+        seconds, peak = seconds + cost.seconds, float(np.maximum(peak, cost.peak_mib))
         rows = np.concatenate([rows, picked.rows])
-        yield _Pick(budgets[i], rows, seconds, start)
+        yield _Pick(budgets[i], rows, seconds, peak, start)
 
 
 def _mixed(seed: int, i: int) -> int:
