@@ -240,6 +240,30 @@ def test_mix_goes_by_id_or_by_position():
     assert pick.mix(clusters)["selection"].tolist() == [0, 1]
 
 
+def test_what_was_never_picked_is_told():
+    labels = ["x", "x", "y", "z", None]
+    pool = Pool(embedding=LINE, labels=labels, groups=["n", "n", "n", "s", "s"])
+    pick = select(pool, 2, method=picks(0, 1))
+    assert pick.details["missed"] == {"classes": ["y", "z"], "groups": ["s"]}
+    assert pick.details["groups"]["selection"].tolist() == [1, 0]
+    assert repr(pick) == (
+        "Selection(2 items, of 5, classes never picked: 2, groups never picked: 1, "
+        "method=tests.test_selectors.picks.<locals>.method)"
+    ).replace("tests.test_selectors", __name__)
+
+
+def test_uncovered_rows_are_the_farthest_from_every_pick():
+    pick = select(LINE, 2, method=picks(1, 3))
+    far = pick.uncovered(LINE, 2)
+    # a (0) is 1 from b, c (2.5) is 1.5 from b, e (10.5) is 1.5 from d.
+    assert far.index.tolist() == ["c", "e"]
+    assert far["nearest"].tolist() == ["b", "d"]
+    assert far["distance"].tolist() == [1.5, 1.5]
+    assert len(select(LINE, 5).uncovered(LINE)) == 0
+    with pytest.raises(KeyError, match="unknown ids"):
+        pick.uncovered(LINE.take(["a", "c"]))
+
+
 def test_mix_of_other_rows_is_refused():
     pick = select(LINE, 2, method=picks(3, 4))
     with pytest.raises(ValueError, match="values") as error:

@@ -17,7 +17,9 @@ from curalab._check import (
     check_integer,
     complain,
     first_few,
+    rows_of,
 )
+from curalab.neighbors import nearest
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 from curalab.selectors._top_k import TopK, top_k
@@ -69,7 +71,9 @@ class Selection(StageResult):
         where the method does not say.
     details : mapping
         With labels, `classes`: a DataFrame with the shares of each class in the pool and in the
-        selection (the last row is of rows without a label). `n_pool` is the size of the pool.
+        selection (the last row is of rows without a label); the same as `groups` where the pool
+        has some. `missed` lists what has rows in the pool and was never picked. `n_pool` is the
+        size of the pool.
     """
 
     prefix: ClassVar[str] = "selection"
@@ -79,7 +83,11 @@ class Selection(StageResult):
 
     @property
     def summary(self) -> str:  # noqa: D102
-        return f"of {self.details['n_pool']:,}"
+        missed = self.details.get("missed", {})
+        parts = [
+            f"{len(values):,} {name} never picked" for name, values in missed.items() if values
+        ]
+        return ", ".join([f"of {self.details['n_pool']:,}", *parts])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a pick, best first, with its rank from 1 and its gain."""
@@ -99,21 +107,57 @@ class Selection(StageResult):
         Returns
         -------
         pandas.DataFrame
-            One row a value: `value`, and its share of the `pool` and of the `selection`.
+            One row a value: `value`, and its share of the `pool` and of the `selection` (0 where
+            it was never picked).
         """
+        column, picked = self._placed(values)
+        return _mix(column, picked, "value")
+
+    def _placed(self, values: Any) -> tuple[AnyArray, IntArray]:
+        """Return the values of all rows, and where the picks are among them."""
         ids = carried_ids(values)
         column = getattr(values, "labels", values)
         if ids is None:
             rule = f"{self.details['n_pool']:,} values, one for each row of the pool"
             if len(column) != self.details["n_pool"]:
                 raise ValueError(complain("values", rule, what=f"{len(column):,} values"))
-            return _mix(np.asarray(column), self.rows, "value")
+            return np.asarray(column), self.rows
         picked = ids.get_indexer(self.ids)
         if (picked < 0).any():
             rule = "values for every row of the pool"
             got = f"none for the ids {first_few(self.ids[picked < 0])}"
             raise ValueError(complain("values", rule, what=got))
-        return _mix(np.asarray(column), picked, "value")
+        return np.asarray(column), picked
+
+    def uncovered(self, embedding: Any, n: int = 10) -> pd.DataFrame:
+        """Return the rows that are farthest from every pick, the farthest first.
+
+        Parameters
+        ----------
+        embedding : Embedding or Pool
+            What the rows were picked from, or another view of the same rows.
+        n : int, default=10
+            Rows to return, at most as many as were not picked.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by id: `distance` to the nearest pick (1 - cosine, or Euclidean), and
+            `nearest`, the id of that pick.
+        """
+        space = as_pool(embedding).embedding
+        n = check_integer("n", n, low=1)
+        picked = rows_of(space.ids, self.ids, name="embedding")
+        left = np.setdiff1d(np.arange(len(space)), picked)
+        if not len(left):
+            return pd.DataFrame({"distance": [], "nearest": []}, index=space.ids[left])
+        found = nearest(space.points[picked], 1, metric=space.metric, queries=space.points[left])
+        columns = {
+            "distance": found.distance[:, 0],
+            "nearest": self.ids[found.indices[:, 0]],
+        }
+        frame = pd.DataFrame(columns, index=space.ids[left])
+        return frame.sort_values("distance", ascending=False, kind="stable").head(n)
 
 
 def _mix(values: AnyArray, rows: IntArray, name: str) -> pd.DataFrame:
@@ -189,12 +233,15 @@ def select(
             f"The method {answer.params['method']!r} must return 'gain' as {rule}. "
             f"Got shape {gain.shape} instead."
         )
-    if pool.labels is not None:
-        details["classes"] = _mix(np.asarray(pool.labels), rows, "class")
+    missed: dict[str, list[Any]] = {}
+    for name, one, values in (("classes", "class", pool.labels), ("groups", "group", pool.groups)):
+        if values is not None:
+            details[name] = mix = _mix(np.asarray(values), rows, one)
+            missed[name] = mix.loc[(mix["selection"] == 0) & mix[one].notna(), one].tolist()
     return Selection(
         ids=pool.ids[rows],
         rows=rows,
         gain=gain,
         params={**answer.params, "k": k, "n_chosen": n_chosen},
-        details={**details, "n_pool": len(pool)},
+        details={**details, **({"missed": missed} if missed else {}), "n_pool": len(pool)},
     )
