@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 _WIDTH, _HEIGHT = 160, 14  # of the drawn interval, in pixels
+_CELL = "text-align:left;white-space:nowrap"
 _SHOWN = {"seconds": "seconds", "peak_mib": "peak MiB"}
 
 
@@ -37,7 +38,7 @@ def page(board: Leaderboard) -> str:
         cells.append(_drawn(row[score], row["low"], row["high"], (low, high)))
         if has_random:
             ends = (row["over_random"], row["over_random_low"], row["over_random_high"])
-            cells.append(_interval(*ends, sign="+"))
+            cells.append(_interval(*ends, sign="+") if any(ends) else "")
         rows.append(_cells(cells + [_number(row[column]) for column in numbers]))
     titles = "".join(f"<th style='text-align:left'>{escape(text)}</th>" for text in head)
     table = f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -47,8 +48,10 @@ def page(board: Leaderboard) -> str:
 
 def _cells(cells: list[str], *, span: int = 1) -> str:
     wide = f" colspan='{span}'" if span > 1 else ""
-    made = [f"<td style='text-align:left'>{cell}</td>" for cell in cells[:-1]]
-    return f"<tr>{''.join(made)}<td style='text-align:left'{wide}>{cells[-1]}</td></tr>"
+    *first, last = cells
+    made = [f"<td style='{_CELL}'>{cell}</td>" for cell in first]
+    style = "text-align:left" if wide else _CELL
+    return f"<tr>{''.join(made)}<td style='{style}'{wide}>{last}</td></tr>"
 
 
 def _interval(middle: float, low: float, high: float, *, sign: str = "") -> str:

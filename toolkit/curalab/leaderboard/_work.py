@@ -56,8 +56,9 @@ def run_all(
             bar.set_postfix_str(task.name)
             bar.update()
             if isinstance(answer, str):
+                if task.name not in errors:
+                    _log.warning("The method %r failed in the bench: %s", task.name, answer)
                 errors.setdefault(task.name, answer)
-                _log.warning("The method %r failed in the bench: %s", task.name, answer)
             else:
                 done[task.name, task.seed] = answer
     ran: dict[str, list[list[Run]]] = {name: [] for name in named}
@@ -125,7 +126,8 @@ def _on_all_cores(
             work = joblib.Parallel(
                 return_as="generator_unordered", pre_dispatch=2 * n, batch_size=1
             )
-            yield from work(joblib.delayed(_elsewhere)(file, task) for task in tasks)
+            sent = (task for task in tasks if task.name not in errors)  # asked as they are sent
+            yield from work(joblib.delayed(_elsewhere)(file, task) for task in sent)
 
 
 def _processes(n_tasks: int) -> int:
