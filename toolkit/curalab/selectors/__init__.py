@@ -84,9 +84,7 @@ class Selection(StageResult):
     @property
     def summary(self) -> str:  # noqa: D102
         missed = self.details.get("missed", {})
-        parts = [
-            f"{len(values):,} {name} never picked" for name, values in missed.items() if values
-        ]
+        parts = [f"{name} never picked: {len(v):,}" for name, v in missed.items() if v]
         return ", ".join([f"of {self.details['n_pool']:,}", *parts])
 
     def to_frame(self) -> pd.DataFrame:
