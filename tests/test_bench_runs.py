@@ -12,7 +12,7 @@ from curalab.encoders._cache import runs_folder
 from curalab.leaderboard import PROTOCOLS, _cost, _work
 from curalab.leaderboard._compare import _holm, _p_value, pairs_of
 from curalab.leaderboard._models import MODELS, trained
-from curalab.leaderboard._runs import N_HALVES, Run
+from curalab.leaderboard._runs import N_HALVES, Run, spread
 from curalab.leaderboard._select import _evenness
 
 CLASSES = np.array(["a", "b", "c"], dtype=object)
@@ -280,13 +280,13 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
 # ---- who is better -------------------------------------------------------------------------------
 
 
-def runs_of(means, *, spread=0.01, n_seeds=5):
+def runs_of(means, *, noise=0.01, n_seeds=5):
     """Return runs of methods with these means, that share the rows' part of the noise."""
     rng = np.random.default_rng(0)
     rows = rng.normal(scale=0.005, size=N_HALVES)
     made = {}
     for name, mean in means.items():
-        own = mean + rng.normal(scale=spread, size=n_seeds)
+        own = mean + rng.normal(scale=noise, size=n_seeds)
         values = [np.r_[value, value + rows] for value in own]
         made[name] = [[Run(None, {"accuracy": v[0]}, v, 0.1)] for v in values]
     return made
@@ -314,12 +314,15 @@ def test_p_values_are_right_where_nothing_differs():
     rng = np.random.default_rng(0)
     halves = np.zeros(N_HALVES)
     p = []
-    for _ in range(400):
+    for _ in range(400):  # Student's test, where the judged rows add nothing
         of_seeds = rng.normal(scale=0.02, size=5)
         p.append(_p_value(of_seeds[:, None] + np.r_[0, halves]))
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.03)
     assert _p_value(np.zeros((3, 1 + N_HALVES))) == 1
-    assert _p_value(np.full((3, 1 + N_HALVES), 0.1)) == 0  # no noise at all
+    assert _p_value(np.full((3, 1 + N_HALVES), 0.1)) == 1e-9  # no noise at all
+    gap = np.array([0.01, 0.03, 0.02])[:, None] + np.r_[0, rng.normal(scale=0.004, size=N_HALVES)]
+    p = _p_value(gap)
+    assert spread(gap, level=1 - p)[0] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_board_tells_the_top():

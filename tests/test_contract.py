@@ -32,7 +32,11 @@ def by_size(items, classes):
 
 
 # What a method must be told that has a setting without a default: its name alone does not run it.
+CAPTIONS = cl.Embedding(
+    vectors=np.random.default_rng(1).normal(size=(N, 6)), ids=[f"i{n}" for n in range(N)]
+)
 TOLD = {
+    "pair_alignment": {"other": CAPTIONS},
     "trusted_prototypes": {"trusted": ["i0", "i2", "i30", "i33"]},
     "judges": {"votes": [by_size]},
     "label_model": {"rules": [lambda item: "fruit" if item["size"] > 2 else "traffic"]},

@@ -8,7 +8,7 @@ import pytest
 
 from curalab.effect import Effect, measure_effect
 from curalab.effect._arms import Arm, Change
-from curalab.effect._interval import resample, span
+from curalab.effect._interval import gain_of
 from curalab.embedding import Embedding
 from curalab.ledger import Ledger
 
@@ -53,8 +53,9 @@ def effect_of(before, after, test, embedding, **settings):
 
 def test_repairing_labels_is_found_and_beats_chance(data):
     train, dirty, is_wrong, test, embedding = data
-    effect = effect_of(dirty, train, test, embedding)
+    effect = effect_of(dirty, train, test, embedding, n_seeds=10)
     assert effect.is_detectable
+    assert effect.is_beyond_chance
     assert effect.interval[0] > 0
     assert effect.interval_over_random[0] > 0
     assert effect.interval[0] < effect.gain < effect.interval[1]
@@ -177,6 +178,16 @@ def test_the_sentence_of_a_rise():
     assert repr(made()) == ("Effect(2 items, gain +2.2 points (95 % interval +1.1 to +3.4))")
 
 
+def test_the_sentence_of_an_effect_that_chance_may_have_too():
+    effect = made(interval_over_random=(-0.01, 0.062))
+    assert effect.is_detectable
+    assert not effect.is_beyond_chance
+    assert effect.sentence.endswith(
+        "over doing nothing, +2.6 (95 % interval -1.0 to +6.2) over relabelling as many rows at "
+        "random, which may do the same."
+    )
+
+
 def test_the_sentence_of_no_detectable_effect():
     effect = made(
         gain=-0.0001,
@@ -268,30 +279,64 @@ def test_random_labels_come_as_often_as_the_new_ones_did():
 # ---- intervals -----------------------------------------------------------------------------------
 
 
-def test_resampling_by_hand():
-    constant = np.ones((1, 3, 5)) * 0.25
-    drawn = resample(constant, np.array([0, 0, 1, 1, 1]), rng=np.random.default_rng(0))
-    assert span(drawn.mean[:, 0]) == (0.25, 0.25)
-    assert span(drawn.balanced[:, 0]) == (0.25, 0.25)
-    gaps = np.array([[[1, 1, 0, 0, 0]]], dtype=float)
-    drawn = resample(gaps, np.array([0, 0, 1, 1, 1]), rng=np.random.default_rng(0))
-    assert span(drawn.by_class[:, 0, 0]) == (1, 1)
-    assert span(drawn.by_class[:, 0, 1]) == (0, 0)
-    assert drawn.mean[:, 0].mean() == pytest.approx(0.4, abs=0.02)
-    assert drawn.mean[:, 0].std() == pytest.approx(np.sqrt(0.4 * 0.6 / 5), abs=0.02)
+def test_an_interval_by_hand():
+    before = np.zeros((4, 2), dtype=bool)
+    after = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=bool)
+    gain = gain_of(after, before)
+    assert gain.mean == 3 / 8
+    # Rows: gaps 1, 0.5, 0, 0 and one won, one lost; the mean of these six is 0.25.
+    squares = 0.75**2 + 0.25**2 + 2 * 0.25**2 + 0.75**2 + 1.25**2
+    by_row = 1.959964 * np.sqrt(squares) / 6
+    # Seeds: gains 0.5 and 0.25, whose mean has a standard error of 0.125; Student with one degree
+    # of freedom makes that 12.7 times as much, which is more than there is.
+    assert gain.interval == (-1, 1)
+    many = gain_of(np.repeat(after, 40, axis=1), np.repeat(before, 40, axis=1))
+    by_seed = 1.990450 * 0.125 * np.sqrt(80 / 79 / 80)
+    half = np.hypot(by_row, by_seed)
+    assert many.interval == pytest.approx((0.25 - half, 0.25 + half), rel=1e-5)
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
+def test_a_few_rows_without_a_change_prove_nothing():
+    right = np.ones((3, 10), dtype=bool)
+    few, more = (
+        gain_of(right, right),
+        gain_of(np.ones((3_000, 10), bool), np.ones((3_000, 10), bool)),
+    )
+    assert few.mean == more.mean == 0
+    assert few.high == pytest.approx(1.959964 * np.sqrt(2) / 5, rel=1e-5)
+    won = gain_of(right, ~right)
+    assert won.mean == won.high == 1
+    assert won.low == pytest.approx(0.6 - 1.959964 * np.sqrt(3 * 0.4**2 + 0.4**2 + 1.6**2) / 5)
+    assert more.high < 0.001
+
+
+def test_chance_and_many_looks_widen():
     rng = np.random.default_rng(0)
-    n_seeds, n_test, hits = 8, 150, 0
+    before, after = rng.random((2, 300, 10)) < 0.5
+    plain = gain_of(after, before)
+    for wider in (gain_of(after, before, chance=0.1), gain_of(after, before, n_looks=20)):
+        assert wider.mean == plain.mean
+        assert wider.low < plain.low
+        assert wider.high > plain.high
+    small = gain_of(after, before, chance=0.001)  # less than the rows alone explain
+    assert small == plain
+
+
+@pytest.mark.parametrize("n_seeds", [2, 5, 10])
+@pytest.mark.parametrize("n_test", [20, 150, 2_000])
+def test_intervals_cover_the_truth_as_often_as_they_say(n_seeds, n_test):
+    rng = np.random.default_rng(0)
+    hits = 0
     for _ in range(200):
-        of_seed = rng.normal(scale=0.05, size=(n_seeds, 1))
-        of_row = rng.normal(scale=0.3, size=(1, n_test))
-        gaps = (0.1 + of_seed + of_row + rng.normal(scale=0.3, size=(n_seeds, n_test)))[None]
-        drawn = resample(gaps, np.zeros(n_test, dtype=int), rng=rng)
-        low, high = span(drawn.mean[:, 0])
-        hits += low <= 0.1 <= high
-    assert 0.88 <= hits / 200 <= 0.995
+        # Rows differ in how likely a side wins or loses them, seeds in how good the sides are.
+        side = 0.05 * rng.normal(size=(n_seeds,))
+        ease = rng.normal(size=(n_test, 1))
+        noise = rng.random((n_test, n_seeds)) - 0.5
+        before = ease + noise > 0
+        after = ease + noise + 0.05 + side > 0
+        low, high = gain_of(after, before).interval
+        hits += low <= 0.0191 <= high  # 0.05 times the density of ease + noise at 0
+    assert hits / 200 >= 0.93
 
 
 def test_no_more_false_alarms_than_promised():

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import BoolArray, FloatArray, IntArray, check_integer, check_seed, first_few
-from curalab.effect._arms import Change, arms_of
-from curalab.effect._interval import resample, span
+from curalab._check import FloatArray, IntArray, check_integer, check_seed, first_few
+from curalab.effect._arms import Arm, Change, arms_of
+from curalab.effect._numbers import broken_down, measured, parts_of
 from curalab.effect._points import encoded, looked_up
 from curalab.effect._tables import check_tables, refuse_edited
 from curalab.effect._train import PENALTY, find_copies, train_and_test
@@ -48,16 +48,16 @@ class Effect(StageResult):
         Accuracy after minus accuracy of the control. NaN where the step has no random
         counterpart: nothing changed, or only contents were edited.
     interval_over_random : tuple of float
-        Its 95 % interval.
+        Its 95 % interval, which also covers how much luck one choice of random rows has.
     balanced : mapping
         The same for balanced accuracy, the mean of the classes' accuracies: `before`, `after`,
         `control`, `gain`, `interval`.
     per_class : DataFrame
-        One row a class of the test labels: `class`, `n_test`, accuracies `before`, `after` and
-        `control`, `gain`, and its interval from `low` to `high`.
+        One row a class of the test labels: `class` and the columns of `by`.
     details : mapping
         `change` (rows by kind of change), `test_checked` (whether a ledger was given), `notes`
-        in words, and `leaked`: ids of test rows whose vector is that of a training row.
+        in words, `leaked`: ids of test rows whose vector is that of a training row, and `right`:
+        whether each test row was classified rightly, by side and seed (n_test, 3, n_seeds).
     """
 
     prefix: ClassVar[str] = "effect"
@@ -74,8 +74,55 @@ class Effect(StageResult):
 
     @property
     def is_detectable(self) -> bool:
-        """Whether the interval of the gain excludes zero."""
+        """Whether the interval of the gain excludes zero: this very step has an effect."""
         return self.interval[0] > 0 or self.interval[1] < 0
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the interval over random excludes zero: no lucky choice of rows explains it."""
+        return self.interval_over_random[0] > 0 or self.interval_over_random[1] < 0
+
+    def by(self, values: Any) -> pd.DataFrame:
+        """Break the effect down by any value that each test row has: a site, a source, a length.
+
+        Parameters
+        ----------
+        values : Series, Clustering or array-like of shape (n_test,)
+            One value a test row. What carries ids goes by id and may hold more rows, the rest by
+            position. Cut measurements into a few ranges first (``pandas.cut``).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a value, those without one last: `value`, `n_test`, accuracies `before`,
+            `after` and `control`, `gain` over doing nothing, its 95 % interval from `low` to
+            `high`, and `is_detectable`: whether the gain differs from zero where the 95 % are to
+            hold for all rows of the table together (Bonferroni).
+
+        Raises
+        ------
+        ValueError
+            Test rows lack a value, or there are not as many values as test rows.
+
+        Examples
+        --------
+        The group that is worst off after the step, and what the step did to it:
+
+        >>> import numpy as np, pandas as pd, curalab as cl
+        >>> items = cl.samples.digits()
+        >>> x = np.stack(items["image"].tolist()).reshape(len(items), -1)
+        >>> emb = cl.Embedding(vectors=x, ids=items.index)
+        >>> effect = cl.measure_effect(
+        ...     items[:200], items[:100], test=items[900:], embedding=emb, n_seeds=3, random_state=0
+        ... )
+        >>> parts = effect.by(items["label"].isin([1, 7]))
+        >>> worst = parts.loc[parts["after"].idxmin()]
+        >>> bool(worst["gain"] < 0)
+        True
+        """
+        codes, names = parts_of(values, self.ids)
+        change = bool(self.details["change"])
+        return broken_down(self.details["right"], codes, names, "value", is_changed=change)
 
     @property
     def sentence(self) -> str:
@@ -93,6 +140,8 @@ class Effect(StageResult):
             doing = " and ".join(_DOING[kind] for kind in change if kind in _DOING)
             over_random = _told(self.gain_over_random, "", self.interval_over_random)
             said += f", {over_random} over {doing} as many rows at random"
+            if self.is_detectable and not self.is_beyond_chance:
+                said += ", which may do the same"
         return f"{said}.{unchecked}"
 
     @property
@@ -166,8 +215,13 @@ def measure_effect(
     Notes
     -----
     The head is multinomial logistic regression of a fixed penalty on the vectors. The intervals
-    draw seeds and test rows with replacement: they say what other test rows, and other
-    bootstraps of this training table, might have shown.
+    say what other test rows, and other bootstraps of this training table, might have shown:
+    Student's over the seeds and the normal one over the rows, added as independent errors.
+
+    On a small table even a random step has some effect, good or bad, and enough test rows detect
+    it. Whether a step chose better than chance is another question: `interval_over_random` also
+    holds the spread between random choices (each seed draws one and trains it on the whole
+    table), and the sentence says where random rows "may do the same".
 
     Examples
     --------
@@ -203,7 +257,7 @@ def measure_effect(
     right = train_and_test(points, (was, now), change, codes, n_seeds=n_seeds, seed=seed)
     return Effect(
         ids=tables["test"].index,
-        **_measured(right, codes, classes, has_control=any(k in _DOING for k in change.counts)),
+        **measured(right, codes, classes, change.counts),
         params={
             "verb": "measure_effect",
             "method": f"linear head, penalty {PENALTY}",
@@ -216,41 +270,19 @@ def measure_effect(
             "change": change.counts,
             "test_checked": ledger is not None,
             "leaked": copies.tolist(),
-            "notes": _notes(copies, codes[~np.isin(codes, was.codes)], change),
+            "right": right.sides,
+            "notes": _notes(copies, _untrained(codes, was, now), change),
         },
     )
 
 
-def _measured(
-    right: BoolArray, codes: IntArray, classes: pd.Index, *, has_control: bool
-) -> dict[str, Any]:
-    """Return the numbers of an Effect from what was right: (3 sides, n_seeds, n_test)."""
-    gaps = right[1].astype(np.int8) - right[[0, 2]].astype(np.int8)
-    present, within = np.unique(codes, return_inverse=True)
-    # A seed of its own: the same data give the same interval, whatever drew before.
-    drawn = resample(gaps, within, rng=np.random.default_rng(0))
-    over_random: tuple[float, tuple[float, float]] = (np.nan, (np.nan, np.nan))
-    if has_control:
-        over_random = float(gaps[1].mean()), span(drawn.mean[:, 1])
-    shares = pd.DataFrame(right.mean(axis=1).T, columns=["before", "after", "control"])
-    per_class = shares.groupby(within).mean().assign(gain=lambda t: t["after"] - t["before"])
-    mean = per_class.mean()
-    ends = [span(drawn.by_class[:, 0, i]) for i in range(len(present))]
-    per_class[["low", "high"]] = np.array(ends)
-    per_class.insert(0, "class", classes[present])
-    per_class.insert(1, "n_test", np.bincount(within))
-    return {
-        **dict(zip(("before", "after", "control"), shares.to_numpy().T, strict=True)),
-        "gain": float(gaps[0].mean()),
-        "interval": span(drawn.mean[:, 0]),
-        "gain_over_random": over_random[0],
-        "interval_over_random": over_random[1],
-        "balanced": {**mean.to_dict(), "interval": span(drawn.balanced[:, 0])},
-        "per_class": per_class.reset_index(drop=True),
-    }
+def _untrained(codes: IntArray, was: Arm, now: Arm) -> dict[str, int]:
+    """Count the test rows that a side has no training row for, by how that came."""
+    had, has = (np.isin(codes, arm.codes[arm.weight > 0]) for arm in (was, now))
+    return {"'before' lacks": int((~had).sum()), "'after' has lost": int((had & ~has).sum())}
 
 
-def _notes(copies: pd.Index, unseen: IntArray, change: Change) -> list[str]:
+def _notes(copies: pd.Index, untrained: Mapping[str, int], change: Change) -> list[str]:
     notes = []
     if len(copies):
         notes.append(
@@ -258,8 +290,9 @@ def _notes(copies: pd.Index, unseen: IntArray, change: Change) -> list[str]:
             "flatters every side. find_leakage lists them, and near copies too."
         )
         _log.warning(notes[-1])
-    if len(unseen):
-        notes.append(f"{len(unseen):,} test rows are of classes that 'before' lacks.")
+    for how, n_rows in untrained.items():
+        if n_rows:
+            notes.append(f"{n_rows:,} test rows are of classes that {how}.")
     if change.edited.any():
         n = int(change.edited.sum())
         notes.append(f"{n:,} rows hold other contents; the control leaves contents alone.")

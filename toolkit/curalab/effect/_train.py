@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,12 +13,27 @@ from curalab.effect._arms import Arm, Change
 from curalab.effect._points import Points
 from curalab.heads import fit_head
 
-__all__ = ["PENALTY", "find_copies", "side_by_side", "train_and_test"]
+__all__ = ["PENALTY", "Right", "find_copies", "side_by_side", "train_and_test"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 PENALTY = 0.03  # of heads.fit_head; fixed, so that no side is tuned better than another
+
+
+class Right(NamedTuple):
+    """Whether each test row is classified rightly.
+
+    Attributes
+    ----------
+    sides : ndarray of shape (n_test, 3, n_seeds), bool
+        Before, after and the control, each under the same bootstraps.
+    whole : ndarray of shape (n_test, n_seeds), bool
+        The controls trained on all their rows: what differs between them is the choice of rows.
+    """
+
+    sides: BoolArray
+    whole: BoolArray
 
 
 def train_and_test(
@@ -29,30 +44,37 @@ def train_and_test(
     *,
     n_seeds: int,
     seed: int,
-) -> BoolArray:
-    """Return whether each test row is classified rightly.
+) -> Right:
+    """Train every side under every seed and ask about the test rows.
 
-    Shape (3, n_seeds, n_test): before, after and the control. A side that trains on the same
-    as another is not trained again.
+    A side that trains on the same as another is not trained again.
     """
     before, after = sides
     n_classes = int(max(before.codes.max(), after.codes.max(), test_codes.max())) + 1
 
     def under(i: int) -> BoolArray:
         # Two generators: the bootstrap, and so `before`, is the same whatever the change was.
-        control = change.at_random(before, after, rng=np.random.default_rng([seed, i, 1]))
+        control = _control(change, before, after, np.random.default_rng([seed, i, 1]))
         counts = _bootstrap([before, after, control], np.random.default_rng([seed, i, 0]))
         known: list[tuple[Arm, FloatArray, BoolArray]] = []
         arms = ((before, points.before), (after, points.after), (control, points.before))
         for arm, vectors in arms:
             right = next((r for a, v, r in known if v is vectors and _train_alike(a, arm)), None)
             if right is None:
-                head = _fit(arm, vectors, counts, n_classes)
-                right = head.predict_proba(points.test).argmax(axis=1) == test_codes
+                right = asked(arm, vectors, counts)
             known.append((arm, vectors, right))
-        return np.stack([right for _, _, right in known])
+        if _train_alike(before, control):
+            whole = known[0][2]  # there is no choice to be lucky with
+        else:
+            whole = asked(control, points.before, np.ones_like(counts))
+        return np.stack([*(right for _, _, right in known), whole], axis=1)
 
-    return np.stack(side_by_side(under, range(n_seeds), "measuring the effect"), axis=1)
+    def asked(arm: Arm, vectors: FloatArray, counts: IntArray) -> BoolArray:
+        head = _fit(arm, vectors, counts, n_classes)
+        return np.asarray(head.predict_proba(points.test).argmax(axis=1) == test_codes)
+
+    found = np.stack(side_by_side(under, range(n_seeds), "measuring the effect"), axis=2)
+    return Right(found[:, :3], found[:, 3])
 
 
 def side_by_side(function: Callable[[T], R], tasks: Sequence[T], name: str) -> list[R]:
@@ -71,6 +93,14 @@ def side_by_side(function: Callable[[T], R], tasks: Sequence[T], name: str) -> l
             return list(tqdm(answers, desc=name, total=len(tasks), delay=2, disable=None))
     finally:
         torch.set_num_threads(threads)
+
+
+def _control(change: Change, before: Arm, after: Arm, rng: np.random.Generator) -> Arm:
+    """Draw a control; drawn again where all that weighs anything was dropped."""
+    while True:
+        control = change.at_random(before, after, rng=rng)
+        if control.weight[control.codes >= 0].any():
+            return control
 
 
 def _train_alike(a: Arm, b: Arm) -> bool:

@@ -174,7 +174,8 @@ def _encoded(
     done, d = progress.rows.shape
     vectors = np.empty((n, d), dtype=np.float32)
     vectors[order[:done]] = progress.rows
-    failed = job.rows.unreadable(np.flatnonzero(np.isnan(progress.rows[:, 0]))) if d else {}
+    lost = np.flatnonzero(np.isnan(progress.rows[:, 0])) if d else np.empty(0, dtype=np.intp)
+    failed = job.rows.unreadable(lost) if len(lost) else {}  # texts can always be read
     encode = encoder.encode if hasattr(encoder, "encode") else encoder
     with tqdm(total=n, initial=done, desc=f"embed {job.name}", delay=2, disable=None) as bar:
         for start in range(done, n, size):

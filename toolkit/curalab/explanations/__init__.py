@@ -12,6 +12,7 @@ import pandas as pd
 from curalab._check import AnyArray, IntArray, align, check_choice
 from curalab.explanations._association import Association, association_test
 from curalab.explanations._centres import by_centrality
+from curalab.explanations._datamodels import Datamodels, datamodels
 from curalab.explanations._frequency import ConceptFrequency, concept_frequency
 from curalab.explanations._gaps import SubgroupGap, subgroup_gap
 from curalab.explanations._kinds import DEFAULTS, kind_of
@@ -29,6 +30,7 @@ __all__ = [
     "Association",
     "ClusterNames",
     "ConceptFrequency",
+    "Datamodels",
     "Explanation",
     "Medoids",
     "Prototypes",
@@ -37,6 +39,7 @@ __all__ = [
     "Words",
     "association_test",
     "concept_frequency",
+    "datamodels",
     "explain",
     "name_clusters",
     "shared_prototypes",
@@ -65,6 +68,7 @@ STAGE = Stage(
         "subgroup_gap": subgroup_gap,
         "association_test": association_test,
         "concept_frequency": concept_frequency,
+        "datamodels": datamodels,
     },
     start_here="words",
     promise=_one_list_a_cluster,

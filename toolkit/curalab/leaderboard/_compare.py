@@ -13,15 +13,15 @@ from curalab.leaderboard._runs import Runs, spread, values_of
 
 __all__ = ["pairs_of", "tops"]
 
+_LEAST = 1e-9  # no p-value is told below this
 COLUMNS = ["method", "other", "gap", "low", "high", "p_value", "p_adjusted"]
 
 
 def pairs_of(ran: Runs, ranked: Iterable[str]) -> pd.DataFrame:
     """Return one row for each pair of methods that finished, the better one first.
 
-    The gap is paired: the same seeds, budgets and judged rows. `p_value` is of Student's t with
-    the degrees of freedom of Welch and Satterthwaite (few of the seeds, many of the rows), two
-    sides; `p_adjusted` is Holm's (1979) over all pairs of the board.
+    The gap is paired: the same seeds, budgets and judged rows. `p_value` is the level whose
+    interval just reaches 0; `p_adjusted` is Holm's (1979) over all pairs of the board.
     """
     names = list(ranked)
     values = values_of(ran, names, slice(None))
@@ -45,18 +45,17 @@ def tops(pairs: pd.DataFrame, ids: pd.Index, finished: BoolArray) -> BoolArray:
 
 def _p_value(gap: FloatArray) -> float:
     """Return the p-value of a mean gap of 0, from values (n_seeds, 1 + n_halves)."""
-    from scipy.stats import t
+    from scipy.optimize import brentq
 
-    of_seeds = gap[:, 0]
-    n_seeds = len(of_seeds)
-    by_seed = of_seeds.var(ddof=1) / n_seeds
-    halves = gap[:, 1:].mean(axis=0)
-    by_row = np.nanvar(halves) if np.isfinite(halves).any() else 0.0
-    error = by_seed + by_row
-    if error < 1e-24:  # rounding: nothing varies
-        return float(abs(of_seeds.mean()) < 1e-12)
-    degrees = (n_seeds - 1) * (error / by_seed) ** 2 if by_seed > 0 else np.inf
-    return float(2 * t.sf(abs(of_seeds.mean()) / np.sqrt(error), degrees))
+    def past_zero(level: float) -> float:
+        low, high = spread(gap, level=level)
+        return min(-low, high)
+
+    if gap[:, 0].mean() == 0 or np.isnan(past_zero(0.5)):
+        return 1.0  # the same, or nobody can tell how sure this is
+    if past_zero(1 - _LEAST) < 0:
+        return _LEAST
+    return 1 - float(brentq(past_zero, 0.0, 1 - _LEAST))
 
 
 def _holm(p: FloatArray) -> FloatArray:

@@ -55,18 +55,19 @@ def halves_of(rows: IntArray) -> list[IntArray]:
     return [rows, *(np.sort(rng.permutation(rows)[:size]) for _ in range(N_HALVES))]
 
 
-def spread(values: FloatArray) -> tuple[float, float]:
-    """Return the 95 % interval of a mean over seeds, from `values` (n_seeds, 1 + N_HALVES).
+def spread(values: FloatArray, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a mean over seeds, from `values` (n_seeds, 1 + N_HALVES).
 
     Student's interval over the seeds, few as they are, and the normal one over the judged rows,
     whose variance the halves tell; their half-widths add as independent errors do.
     """
-    from scipy.stats import t
+    from scipy.stats import norm, t
 
     of_seeds, of_halves = values[:, 0], values[:, 1:].mean(axis=0)
     n_seeds = len(of_seeds)
-    by_seed = t.ppf(0.975, n_seeds - 1) * of_seeds.std(ddof=1) / np.sqrt(n_seeds)
-    by_row = 1.96 * np.nanstd(of_halves) if np.isfinite(of_halves).any() else np.nan
+    end = (1 + level) / 2
+    by_seed = t.ppf(end, n_seeds - 1) * of_seeds.std(ddof=1) / np.sqrt(n_seeds)
+    by_row = norm.ppf(end) * np.nanstd(of_halves) if np.isfinite(of_halves).any() else np.nan
     middle, half_width = float(of_seeds.mean()), float(np.hypot(by_seed, by_row))
     return middle - half_width, middle + half_width
 

@@ -22,12 +22,67 @@ from curalab._check import (
 from curalab.neighbors import nearest
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
+from curalab.selectors._allocation import GroupAllocation, group_allocation
+from curalab.selectors._cascade import Cascade, cascade, funnel
+from curalab.selectors._frontier import BudgetFrontier, budget_frontier
+from curalab.selectors._signals import signals
 from curalab.selectors._top_k import TopK, top_k
+from curalab.selectors.anomaly_query import AnomalyQuery
+from curalab.selectors.complexity_pruning import ComplexityPruning
+from curalab.selectors.confidence_mixup import ConfidenceMixup
+from curalab.selectors.coverage_plus_uncertainty import CoveragePlusUncertainty
+from curalab.selectors.facility_location import FacilityLocation
+from curalab.selectors.herding import Herding
+from curalab.selectors.hierarchical_balance import HierarchicalBalance
+from curalab.selectors.importance_resampling import ImportanceResampling
 from curalab.selectors.k_center import KCenter
+from curalab.selectors.label_entropy import LabelEntropy
+from curalab.selectors.learned_filter import LearnedFilter
+from curalab.selectors.loss_reduction import LossReduction
 from curalab.selectors.margin import Margin
+from curalab.selectors.nearest_to_target import NearestToTarget
+from curalab.selectors.pair_alignment import PairAlignment
+from curalab.selectors.prob_cover import ProbCover
 from curalab.selectors.random import Random
+from curalab.selectors.seed_retrieval import SeedRetrieval
+from curalab.selectors.stratified import Stratified
+from curalab.selectors.typicality import Typicality
 
-__all__ = ["STAGE", "KCenter", "Margin", "Random", "Selection", "TopK", "select", "top_k"]
+__all__ = [
+    "STAGE",
+    "AnomalyQuery",
+    "BudgetFrontier",
+    "Cascade",
+    "ComplexityPruning",
+    "ConfidenceMixup",
+    "CoveragePlusUncertainty",
+    "FacilityLocation",
+    "GroupAllocation",
+    "Herding",
+    "HierarchicalBalance",
+    "ImportanceResampling",
+    "KCenter",
+    "LabelEntropy",
+    "LearnedFilter",
+    "LossReduction",
+    "Margin",
+    "NearestToTarget",
+    "PairAlignment",
+    "ProbCover",
+    "Random",
+    "SeedRetrieval",
+    "Selection",
+    "Stratified",
+    "TopK",
+    "Typicality",
+    "budget_frontier",
+    "cascade",
+    "funnel",
+    "group_allocation",
+    "select",
+    "signals",
+    "top_k",
+]
 
 
 def _promise(pool: Pool, arguments: tuple[Any, ...], arrays: dict[str, IntArray]) -> str:
@@ -49,9 +104,37 @@ STAGE = Stage(
     verb="select",
     contract="A selector gets (pool, k, *, rng) and returns k distinct row numbers, best first.",
     returns=(Array(name="rows", kind="int", rows="argument"),),
-    methods={"k_center": KCenter, "margin": Margin, "random": Random},
-    functions={"top_k": top_k},
-    start_here="k_center",
+    methods={
+        "coverage_plus_uncertainty": CoveragePlusUncertainty,
+        "facility_location": FacilityLocation,
+        "typicality": Typicality,
+        "stratified": Stratified,
+        "prob_cover": ProbCover,
+        "herding": Herding,
+        "margin": Margin,
+        "k_center": KCenter,
+        "hierarchical_balance": HierarchicalBalance,
+        "complexity_pruning": ComplexityPruning,
+        "label_entropy": LabelEntropy,
+        "confidence_mixup": ConfidenceMixup,
+        "nearest_to_target": NearestToTarget,
+        "importance_resampling": ImportanceResampling,
+        "loss_reduction": LossReduction,
+        "learned_filter": LearnedFilter,
+        "seed_retrieval": SeedRetrieval,
+        "pair_alignment": PairAlignment,
+        "anomaly_query": AnomalyQuery,
+        "random": Random,
+    },
+    functions={
+        "top_k": top_k,
+        "signals": signals,
+        "cascade": cascade,
+        "funnel": funnel,
+        "group_allocation": group_allocation,
+        "budget_frontier": budget_frontier,
+    },
+    start_here="coverage_plus_uncertainty",
     promise=_promise,
 )
 
@@ -174,7 +257,7 @@ def select(
     labels: Any = None,
     target: Any = None,
     chosen: Any = None,
-    method: str | Callable[..., Any] = "k_center",
+    method: str | Callable[..., Any] = "coverage_plus_uncertainty",
     random_state: int | None = None,
 ) -> Selection:
     """Choose `k` rows to label, to keep or to look at.
@@ -192,7 +275,7 @@ def select(
         Rows that the choice should resemble, for methods that look at them.
     chosen : sequence of ids, or boolean array of shape (n_items,), default=None
         Rows already labelled or kept. They are not picked again; methods may look at them.
-    method : str or callable, default="k_center"
+    method : str or callable, default="coverage_plus_uncertainty"
         A name in ``cl.methods("selectors")``, a method with settings, ``cl.top_k(scorer)``, or a
         function ``(pool, k, *, rng)`` that returns k distinct row numbers, best first.
     random_state : int, default=None
@@ -211,7 +294,9 @@ def select(
     --------
     >>> import numpy as np, curalab as cl
     >>> line = cl.Embedding(vectors=np.array([[0.0], [1], [2], [9], [10]]), metric="euclidean")
-    >>> cl.select(line, 2, chosen=[0]).ids.tolist()
+    >>> cl.select(line, 1, chosen=[0]).ids.tolist()
+    [3]
+    >>> cl.select(line, 2, chosen=[0], method="k_center").ids.tolist()
     [4, 2]
     """
     pool = as_pool(embedding, labels=labels, target=target, chosen=chosen)

@@ -183,7 +183,9 @@ class _Trial:
         chosen = np.union1d(liked, [] if self.pool.chosen is None else self.pool.chosen)
         if len(chosen) == len(self.pool):
             return None, "Not checked: the pool is too small."
-        self._checked(self.pool.replace(chosen=self.pool.ids[chosen.astype(int)]), k=1)
+        pool = self.pool.replace(chosen=self.pool.ids[chosen.astype(int)])
+        for k in {1, len(pool) - len(chosen)}:
+            self._checked(pool, k=k)
         return KEPT
 
 
