@@ -33,11 +33,11 @@ def test_k_center_on_a_line_by_hand():
     assert pick.ids.tolist() == ["c", "e", "a", "d", "b"]
     assert np.array_equal(pick.gain, [np.nan, 8, 2.5, 1.5, 1], equal_nan=True)
     assert pick.details["radius"] == 0
-    assert select(LINE, 2).details["radius"] == 2.5
+    assert select(LINE, 2, method="k_center").details["radius"] == 2.5
 
 
 def test_k_center_goes_on_from_chosen():
-    pick = select(LINE, 2, chosen=["a", "d"])
+    pick = select(LINE, 2, chosen=["a", "d"], method="k_center")
     assert pick.ids.tolist() == ["c", "e"]
     assert pick.gain.tolist() == [2.5, 1.5]
     assert pick.details["radius"] == 1
@@ -46,7 +46,7 @@ def test_k_center_goes_on_from_chosen():
 def test_k_center_measures_one_minus_cosine():
     angles = np.deg2rad([0, 10, 90, 180])
     circle = Embedding(vectors=np.c_[np.cos(angles), np.sin(angles)] * [[1], [5], [2], [9]])
-    pick = select(circle, 2, chosen=[0])
+    pick = select(circle, 2, chosen=[0], method="k_center")
     assert pick.ids.tolist() == [3, 2]
     assert pick.gain == pytest.approx([2, 1], abs=1e-6)
     assert pick.details["radius"] == pytest.approx(1 - np.cos(angles[1]), abs=1e-6)
@@ -54,7 +54,7 @@ def test_k_center_measures_one_minus_cosine():
 
 def test_k_center_with_fewer_distinct_points_than_k():
     copies = Embedding(vectors=np.tile([[0.0, 1], [3, 5]], (10, 1)), metric="euclidean")
-    pick = select(copies, 20)
+    pick = select(copies, 20, method="k_center")
     assert sorted(pick.ids) == list(range(20))
     assert pick.gain[1] == pytest.approx(5)
     assert np.abs(pick.gain[2:]).max() == 0
@@ -66,7 +66,7 @@ def test_k_center_is_farthest_first(seed, n, shift):
     x = np.random.default_rng(seed).normal(size=(n, 3)) + shift
     k = max(2, n // 2)
     emb = Embedding(vectors=x, metric="euclidean")
-    pick = select(emb, k, random_state=0)
+    pick = select(emb, k, method="k_center", random_state=0)
     x = emb.vectors.astype(float)
     gaps = np.linalg.norm(x[:, None] - x[None], axis=2)
     for i in range(1, k):

@@ -28,9 +28,11 @@ from curalab.selectors._frontier import BudgetFrontier, budget_frontier
 from curalab.selectors._signals import signals
 from curalab.selectors._top_k import TopK, top_k
 from curalab.selectors.anomaly_query import AnomalyQuery
+from curalab.selectors.badge import Badge
 from curalab.selectors.complexity_pruning import ComplexityPruning
 from curalab.selectors.confidence_mixup import ConfidenceMixup
 from curalab.selectors.coverage_plus_uncertainty import CoveragePlusUncertainty
+from curalab.selectors.entropy import Entropy
 from curalab.selectors.facility_location import FacilityLocation
 from curalab.selectors.herding import Herding
 from curalab.selectors.hierarchical_balance import HierarchicalBalance
@@ -51,11 +53,13 @@ from curalab.selectors.typicality import Typicality
 __all__ = [
     "STAGE",
     "AnomalyQuery",
+    "Badge",
     "BudgetFrontier",
     "Cascade",
     "ComplexityPruning",
     "ConfidenceMixup",
     "CoveragePlusUncertainty",
+    "Entropy",
     "FacilityLocation",
     "GroupAllocation",
     "Herding",
@@ -112,6 +116,8 @@ STAGE = Stage(
         "prob_cover": ProbCover,
         "herding": Herding,
         "margin": Margin,
+        "badge": Badge,
+        "entropy": Entropy,
         "k_center": KCenter,
         "hierarchical_balance": HierarchicalBalance,
         "complexity_pruning": ComplexityPruning,

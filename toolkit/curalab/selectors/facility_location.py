@@ -43,9 +43,9 @@ class FacilityLocation:
     Notes
     -----
     Similarity is the cosine, 0 where negative, or 1 / (1 + distance / s), with s the root of the
-    pool's mean squared distance to its mean, so that no unit of length matters. Gain is by how much the mean
-    similarity to the nearest pick rises, ``details["coverage"]`` that mean at the end; both over
-    the rows served, in [0, 1].
+    pool's mean squared distance to its mean, so that no unit of length matters. Gain is by how
+    much the mean similarity to the nearest pick rises, ``details["coverage"]`` that mean at the
+    end; both over the rows served, in [0, 1].
 
     A row's gain can only fall as others are picked, so an earlier one bounds it from above: only
     rows whose bound is the highest are looked at again, in batches (lazy greedy [3]_). Without
