@@ -88,15 +88,30 @@ def test_badge_with_nothing_in_doubt():
 # ---- coverage_plus_uncertainty -------------------------------------------------------------------
 
 
-def test_without_labels_each_group_gets_its_middle_the_largest_first():
+def test_without_labels_it_is_facility_location():
     emb, of = groups([60, 40, 20, 10])
-    pick = cl.select(emb, 4, random_state=0)
-    assert of[pick.rows].tolist() == [0, 1, 2, 3]
-    assert pick.gain == pytest.approx(np.array([60, 40, 20, 10]) / 130)
-    for row in pick.rows:
-        own = emb.vectors[of == of[row]]
-        gap = np.linalg.norm(own - own.mean(axis=0), axis=1)
-        assert np.linalg.norm(emb.vectors[row] - own.mean(axis=0)) == pytest.approx(gap.min())
+    pick = cl.select(emb, 20, random_state=0)
+    plain = cl.select(emb, 20, method="facility_location", random_state=0)
+    assert pick.ids.tolist() == plain.ids.tolist()
+    assert np.array_equal(pick.gain, plain.gain)
+    assert sorted(of[pick.rows[:4]]) == [0, 1, 2, 3]
+
+
+def test_gain_counts_rows_by_their_doubt():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    proba = np.random.default_rng(1).dirichlet([1, 1], size=40)
+    pool = cl.Pool(embedding=cl.Embedding(vectors=x), proba=proba, classes=["a", "b"], chosen=[3])
+    pick = cl.select(pool, 8, random_state=0)
+    doubt = 1 - np.abs(proba[:, 0] - proba[:, 1])
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    similarity = np.maximum(unit @ unit.T, 0)
+    best = similarity[3]
+    for row, gain in zip(pick.rows, pick.gain, strict=True):
+        gains = np.maximum(similarity - best, 0) @ doubt / doubt.sum()
+        gains[3] = -1
+        assert gain == pytest.approx(gains[row], abs=1e-5)
+        assert gains[row] == pytest.approx(gains.max(), abs=1e-5)
+        best = np.maximum(best, similarity[row])
 
 
 def test_groups_with_a_chosen_row_wait():
@@ -123,7 +138,7 @@ def test_with_labels_picks_go_where_doubt_is():
         picks = [cl.select(pool, 10, method=method, random_state=s).rows for s in range(10)]
         return np.mean([(rows >= 200).mean() for rows in picks])
 
-    assert share(CoveragePlusUncertainty(doubt=2)) > share(CoveragePlusUncertainty(doubt=0)) + 0.15
+    assert share(CoveragePlusUncertainty()) > share(CoveragePlusUncertainty(doubt=0)) + 0.15
 
 
 def test_probabilities_of_the_pool_are_used_where_given():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from dataclasses import dataclass
 
@@ -49,51 +48,32 @@ class Rows:
 
 
 def k_means(
-    rows: Rows | FloatArray,
-    k: int,
-    *,
-    rng: np.random.Generator,
-    steps: int = _STEPS,
-    weight: FloatArray | None = None,
+    rows: Rows | FloatArray, k: int, *, rng: np.random.Generator, steps: int = _STEPS
 ) -> FloatArray:
     """Return `k` centres, seeded by k-means++ and moved by Lloyd's steps; shape (k, d), float32.
 
-    Of more than 256 rows a centre, so many drawn ones are looked at. `weight` (n,) counts rows
-    more or less.
+    Of more than 256 rows a centre, so many drawn ones are looked at.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     n, most = len(rows), _ROWS_A_CENTRE * k
-    some = np.sort(rng.choice(n, most, replace=False)) if n > most else slice(None)
-    points, share = rows[some], None if weight is None else weight[some]
+    points = rows[np.sort(rng.choice(n, most, replace=False)) if n > most else slice(None)]
     seed = int(rng.integers(2**31))
     n_init = _STARTS if len(points) <= _FEW else 1
-    lloyd = KMeans(
-        k,
-        init=functools.partial(_seeds, weight=share),
-        n_init=n_init,
-        max_iter=steps,
-        random_state=seed,
-    )
+    lloyd = KMeans(k, init=_seeds, n_init=n_init, max_iter=steps, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than centres
-        return np.asarray(lloyd.fit(points, sample_weight=share).cluster_centers_, dtype=np.float32)
+        return np.asarray(lloyd.fit(points).cluster_centers_, dtype=np.float32)
 
 
-def _seeds(
-    points: FloatArray,
-    k: int,
-    random_state: np.random.RandomState,
-    *,
-    weight: FloatArray | None = None,
-) -> FloatArray:
+def _seeds(points: FloatArray, k: int, random_state: np.random.RandomState) -> FloatArray:
     """Draw rows by their squared distance to those drawn (scikit-learn's does it in float64)."""
     length = np.einsum("ij,ij->i", points, points)
     square = np.ones(len(points), dtype=np.float32)
     picked: list[int] = []
     for i in range(k):
-        total = np.cumsum(square if weight is None else square * weight, dtype=np.float64)
+        total = np.cumsum(square, dtype=np.float64)
         if total[-1] <= 0:  # copies alone are left
             total = np.arange(1.0, len(points) + 1)
         draw = random_state.random_sample() * total[-1]

@@ -76,9 +76,12 @@ def out_of_fold_proba(
         fold = np.full(len(codes), -1)
         fold[labelled] = folds_of(codes[labelled], n_folds, rng=rng)
         folds.append(fold)
-    penalty, proba = _best_penalty(features, codes, n_classes, folds[0])
+    penalty, proba, heads = _best_penalty(features, codes, n_classes, folds[0])
     for fold in folds[1:]:
-        proba = proba + _cross_fitted(features, codes, n_classes, fold, penalty, {})
+        left_out, others = _cross_fitted(features, codes, n_classes, fold, penalty, {})
+        proba, heads = proba + left_out, [*heads, *others.values()]
+    for head in heads:  # of the penalty found alone: rows without a label say nothing of it
+        proba[codes < 0] += head.predict_proba(features[codes < 0]) / n_folds
     proba = proba / n_deals
     loss = round(_mean_loss(proba, codes), 6)
     return proba, {"folds": n_folds, "deals": n_deals, "penalty": penalty, "loss": loss}
@@ -86,18 +89,17 @@ def out_of_fold_proba(
 
 def _best_penalty(
     points: FloatArray, codes: IntArray, n_classes: int, fold: IntArray
-) -> tuple[float, FloatArray]:
+) -> tuple[float, FloatArray, list[Head]]:
     """Follow the penalties from the largest down while the loss falls; each start is the last."""
     heads: dict[int, Head] = {}
-    best: tuple[float, float, FloatArray] | None = None
+    best: tuple[float, float, FloatArray, list[Head]] | None = None
     for penalty in PENALTIES:
-        proba = _cross_fitted(points, codes, n_classes, fold, penalty, heads)
+        proba, heads = _cross_fitted(points, codes, n_classes, fold, penalty, heads)
         loss = _mean_loss(proba, codes)
         if best is not None and loss > best[0]:
             break
-        best = loss, penalty, proba
-    _, penalty, proba = best  # type: ignore[misc]  # PENALTIES is not empty
-    return penalty, proba
+        best = loss, penalty, proba, list(heads.values())
+    return best[1:]  # type: ignore[index]  # PENALTIES is not empty
 
 
 def _cross_fitted(
@@ -106,20 +108,18 @@ def _cross_fitted(
     n_classes: int,
     fold: IntArray,
     penalty: float,
-    heads: dict[int, Head],
-) -> FloatArray:
-    """Return each row's probabilities by the head of the other folds; `heads` is brought up."""
-    n_folds = int(fold.max()) + 1
+    starts: dict[int, Head],
+) -> tuple[FloatArray, dict[int, Head]]:
+    """Return the probabilities of labelled rows by the head of the other folds, and the heads."""
+    heads = {}
     proba = np.zeros((len(codes), n_classes))
-    for i in range(n_folds):
+    for i in range(int(fold.max()) + 1):
         train, left = (fold >= 0) & (fold != i), fold == i
-        heads[i] = head = fit_head(
-            points[train], codes[train], n_classes, penalty=penalty, start=heads.get(i)
+        heads[i] = fit_head(
+            points[train], codes[train], n_classes, penalty=penalty, start=starts.get(i)
         )
-        proba[left] = head.predict_proba(points[left])
-        if (fold < 0).any():
-            proba[fold < 0] += head.predict_proba(points[fold < 0]) / n_folds
-    return proba
+        proba[left] = heads[i].predict_proba(points[left])
+    return proba, heads
 
 
 def _mean_loss(proba: FloatArray, codes: IntArray) -> float:

@@ -13,7 +13,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FacilityLocation"]
+__all__ = ["FacilityLocation", "serve"]
 
 _ROUGH = 50_000_000  # similarities, above which they are rounded to 8 bits: 200 MB as they are
 _MOST = 400_000_000  # similarities that are kept: 800 MB
@@ -88,26 +88,45 @@ class FacilityLocation:
         self, pool: Pool, k: int, *, rng: np.random.Generator
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers in the order of picking, their gain and the coverage."""
-        import torch
+        return serve(pool, k, n_served=self.n_served, slack=self.slack, rng=rng)
 
-        n = len(pool)
-        n_served = min(n, max(_MOST // n, 1) if self.n_served is None else self.n_served)
-        served = np.arange(n)
-        if n_served < n:
-            served = np.sort(rng.choice(n, n_served, replace=False))
-        with torch.inference_mode():
-            similarity = _similarities(pool, served)
-            best = torch.zeros(n_served)
-            is_free = torch.ones(n, dtype=torch.bool)
-            if pool.chosen is not None:
-                for row in pool.chosen:
-                    torch.maximum(best, similarity[row], out=best)
-                is_free[pool.chosen.copy()] = False
-            slack = self.slack
-            if slack is None:
-                slack = 0.0 if similarity.numel() <= _ROUGH else 0.005
-            rows, gain = _greedy(similarity, best, is_free, k, slack, rng)
-        return rows, {"gain": gain / n_served, "coverage": float(best.double().mean())}
+
+def serve(
+    pool: Pool,
+    k: int,
+    *,
+    n_served: int | None = None,
+    slack: float | None = None,
+    weight: FloatArray | None = None,
+    rng: np.random.Generator,
+) -> tuple[IntArray, dict[str, Any]]:
+    """Pick `k` rows that serve the others best; row i counts `weight[i]` times, all alike if None.
+
+    Returns row numbers in the order of picking, their gain and the coverage, as `FacilityLocation`
+    says.
+    """
+    import torch
+
+    n = len(pool)
+    n_served = min(n, max(_MOST // n, 1) if n_served is None else n_served)
+    served = np.arange(n)
+    if n_served < n:
+        served = np.sort(rng.choice(n, n_served, replace=False))
+    counts = np.ones(n_served) if weight is None else weight[served]
+    counts = counts / (counts.sum() or 1.0)
+    with torch.inference_mode():
+        similarity = _similarities(pool, served)
+        best = torch.zeros(n_served)
+        is_free = torch.ones(n, dtype=torch.bool)
+        if pool.chosen is not None:
+            for row in pool.chosen:
+                torch.maximum(best, similarity[row], out=best)
+            is_free[pool.chosen.copy()] = False
+        if slack is None:
+            slack = 0.0 if similarity.numel() <= _ROUGH else 0.005
+        share = torch.from_numpy(counts.astype(np.float32))
+        rows, gain = _greedy(similarity, best, is_free, k, slack, share, rng)
+    return rows, {"gain": gain, "coverage": float(best.double().numpy() @ counts)}
 
 
 def _similarities(pool: Pool, served: IntArray) -> torch.Tensor:
@@ -145,6 +164,7 @@ def _greedy(
     is_free: torch.Tensor,
     k: int,
     slack: float,
+    share: torch.Tensor,
     rng: np.random.Generator,
 ) -> tuple[IntArray, FloatArray]:
     """Pick `k` rows of the largest gain by lazy greedy; `best` is raised in place."""
@@ -153,7 +173,7 @@ def _greedy(
 
     def gains(rows: torch.Tensor) -> torch.Tensor:
         parts = [rows[j : j + _AT_ONCE] for j in range(0, len(rows), _AT_ONCE)]
-        return torch.cat([(similarity[p].float() - best).clamp_(min=0).sum(dim=1) for p in parts])
+        return torch.cat([(similarity[p].float() - best).clamp_(min=0) @ share for p in parts])
 
     n_free = int(is_free.sum())
     size = min(n_free, int(np.ceil(n_free / k * -np.log(slack)))) if slack else n_free
