@@ -142,6 +142,33 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(folder, encoder, monkeypatc
     assert cache_info().entries == 1
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """Length of a text and its square; counts what it encodes."""
+
+    takes: ClassVar[str] = "text"
+    batch_size: int = 4
+
+    def encode(self, batch):
+        if counted.rows >= counted.most:
+            raise MemoryError
+        counted.rows += len(batch)
+        return np.array([[len(text), len(text) ** 2] for text in batch], dtype=np.float32)
+
+
+def test_texts_go_on_where_they_were_cut_off(monkeypatch):
+    texts = pd.Series(["x" * (1 + 7 * i % 23) for i in range(30)])
+    whole = embed(texts, encoder=Lengths(), cache=False)
+    monkeypatch.setattr(_progress, "_EVERY", 0.0)
+    counted.rows, counted.most = 0, 15
+    with pytest.raises(MemoryError):
+        embed(texts, encoder=Lengths())
+    counted.most = np.inf
+    emb = embed(texts, encoder=Lengths())
+    assert counted.rows == 30
+    np.testing.assert_array_equal(emb.vectors, whole.vectors)
+
+
 @pytest.mark.parametrize("spoil", ["head.pickle", "rows.f32"])
 def test_a_broken_trace_of_a_run_is_forgotten(folder, monkeypatch, caplog, spoil):
     data = images(folder)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import curalab as cl
-from curalab_widgets import MapPanel
+from curalab_widgets import MapPanel, figures
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +28,22 @@ def test_the_ten_lines_run_as_printed(tmp_path, monkeypatch, capsys):
     names["ledger"].close()
     assert len(names["clean"]) == len(names["items"]) - 1
     assert "label_suggested" in capsys.readouterr().out
+
+
+def test_a_selector_in_a_cell_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURALAB_CACHE", str(tmp_path / "cache"))
+    items = cl.samples.digits().head(300)
+    emb = cl.Embedding(vectors=np.stack(items["image"].tolist()).reshape(300, -1), ids=items.index)
+    code = next(c for c in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "cl.bench" in c)
+    names = {
+        "cl": cl, "np": np, "figures": figures, "items": items, "emb": emb,
+        "train": items.index[:200], "test": items.index[200:],
+    }  # fmt: skip
+    exec(code, names)
+    frame = names["board"].to_frame()
+    assert frame.index[-1] == "rare_first"
+    assert frame.loc["rare_first", "over_random_high"] < 0
+    assert frame["error"].eq("").all()
 
 
 def test_four_lines_from_a_folder_of_images_to_a_named_map(tmp_path, monkeypatch):
