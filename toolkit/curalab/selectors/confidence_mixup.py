@@ -33,7 +33,7 @@ class ConfidenceMixup:
     n_epochs : int, default=10
         Epochs of mini-batch training over which confidence is averaged.
     strength : float, default=0.2
-        Weight of the mixtures beside the rows themselves, as in the paper.
+        Weight of the mixtures beside the rows themselves.
 
     Notes
     -----
