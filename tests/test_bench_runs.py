@@ -168,6 +168,18 @@ def test_processes_answer_as_one_does(own_cache, monkeypatch):
     assert there.seconds[:4].min() > 0
 
 
+def test_a_pool_cannot_be_changed_wherever_a_method_runs(own_cache, monkeypatch):
+    def vandal(pool, k, *, rng):
+        pool.labels[:] = "a"
+        return first_free(pool, k, rng=rng)
+
+    for quick in (60.0, -1.0):
+        monkeypatch.setattr(_work, "_QUICK", quick)
+        monkeypatch.setattr(_work, "_processes", lambda n_tasks: 2)
+        board = run([vandal], protocol="keep")
+        assert "read-only" in board.error[0]
+
+
 def test_what_cannot_be_sent_runs_here(own_cache, monkeypatch):
     monkeypatch.setattr(_work, "_QUICK", -1.0)
     monkeypatch.setattr(_work, "_processes", lambda n_tasks: 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import tempfile
@@ -146,8 +147,9 @@ def _opened(file: Path) -> Attempt:
     """Return the attempt, the same for all tasks of a process: its graph is computed once."""
     import joblib
 
-    attempt: Attempt = joblib.load(file, mmap_mode="r")
-    return attempt
+    attempt = joblib.load(file, mmap_mode="r")
+    sealed: Attempt = dataclasses.replace(attempt, pool=attempt.pool.replace())  # read-only again
+    return sealed
 
 
 @contextmanager

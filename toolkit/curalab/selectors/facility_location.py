@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from curalab._check import check_integer, check_real
+from curalab._check import AnyArray, BoolArray, check_integer, check_real
 from curalab.pool import FloatArray, IntArray, Pool
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["FacilityLocation", "serve"]
 
 _ROUGH = 50_000_000  # similarities, above which they are rounded to 8 bits: 200 MB as they are
-_MOST = 400_000_000  # similarities that are kept: 800 MB
-_BLOCK = 512  # rows at a time
-_AT_ONCE = 16  # rows whose gain is computed within the processor's cache
+_MOST = 800_000_000  # similarities that are kept: 800 MB
+_BLOCK = 1_024  # rows at a time
+_AT_ONCE = 8  # rows looked at before the others: mostly one of them is the best
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +31,7 @@ class FacilityLocation:
     ----------
     n_served : int, default=None
         Rows whose service is counted; any row may be picked. Fewer than all are drawn. None means
-        all up to 20,000 rows, and beyond as many as 800 MB hold: 4,000 of 100,000.
+        all up to 28,000 rows, and beyond as many as 800 MB hold: 8,000 of 100,000.
     slack : float, default=None
         How far below greedy the coverage may stay on average, from 0 to 0.5. Above 0 each pick is
         the best of n / k · ln(1 / slack) drawn rows (stochastic greedy [4]_). None means 0 up to
@@ -73,7 +70,7 @@ class FacilityLocation:
     [4, 1]
     """
 
-    cost: ClassVar[str] = "one pass over all pairs, of 4,000 with all at 100,000 rows"
+    cost: ClassVar[str] = "one pass over all pairs, of 8,000 with all at 100,000 rows"
 
     n_served: int | None = None
     slack: float | None = None
@@ -105,32 +102,31 @@ def serve(
     Returns row numbers in the order of picking, their gain and the coverage, as `FacilityLocation`
     says.
     """
-    import torch
-
     n = len(pool)
     n_served = min(n, max(_MOST // n, 1) if n_served is None else n_served)
     served = np.arange(n)
     if n_served < n:
         served = np.sort(rng.choice(n, n_served, replace=False))
     counts = np.ones(n_served) if weight is None else weight[served]
-    counts = counts / (counts.sum() or 1.0)
-    with torch.inference_mode():
-        similarity = _similarities(pool, served)
-        best = torch.zeros(n_served)
-        is_free = torch.ones(n, dtype=torch.bool)
-        if pool.chosen is not None:
-            for row in pool.chosen:
-                torch.maximum(best, similarity[row], out=best)
-            is_free[pool.chosen.copy()] = False
-        if slack is None:
-            slack = 0.0 if similarity.numel() <= _ROUGH else 0.005
-        share = torch.from_numpy(counts.astype(np.float32))
-        rows, gain = _greedy(similarity, best, is_free, k, slack, share, rng)
-    return rows, {"gain": gain, "coverage": float(best.double().numpy() @ counts)}
+    share = (counts / (counts.sum() or 1.0)).astype(np.float32)
+    similarity, unit = _similarities(pool, served)
+    best = np.zeros(n_served, dtype=np.float32)
+    is_free = np.ones(n, dtype=bool)
+    if pool.chosen is not None:
+        for row in pool.chosen:
+            np.maximum(best, similarity[row], out=best)
+        is_free[pool.chosen] = False
+    if slack is None:
+        slack = 0.005 if unit > 1 else 0.0
+    rows, gain = _greedy(similarity, best, is_free, k, slack, share, rng)
+    return rows, {"gain": gain / unit, "coverage": float(share @ best) / unit}
 
 
-def _similarities(pool: Pool, served: IntArray) -> torch.Tensor:
-    """Return the similarity of each row to the rows served, (n, n_served), none negative."""
+def _similarities(pool: Pool, served: IntArray) -> tuple[AnyArray, int]:
+    """Return the similarity of each row to the rows served, (n, n_served), and what is 1 in it.
+
+    Float32 and 1, or whole numbers up to 255 where there are many.
+    """
     import torch
 
     points: Any = pool.embedding.points
@@ -140,10 +136,10 @@ def _similarities(pool: Pool, served: IntArray) -> torch.Tensor:
         points = points / (np.sqrt(np.square(points).sum(axis=1).mean()) or 1.0)
     points = torch.from_numpy(np.array(points, dtype=np.float32))
     is_rough = len(points) * len(served) > _ROUGH
-    kind = torch.bfloat16 if is_rough else torch.float32
     others = points[torch.from_numpy(served)]
     is_all = len(served) == len(points)
     square = (others * others).sum(dim=1)
+    kind = torch.uint8 if is_rough else torch.float32
     found = torch.empty(len(points), len(served), dtype=kind)
     for i in range(0, len(points), _BLOCK):
         block, start = points[i : i + _BLOCK], i if is_all else 0  # half of a symmetric matrix
@@ -151,47 +147,45 @@ def _similarities(pool: Pool, served: IntArray) -> torch.Tensor:
         if not is_unit:
             length = (block * block).sum(dim=1)[:, None] + square[start:]
             near = 1 / (1 + (length - 2 * near).clamp_(min=0).sqrt_())
-        found[i : i + _BLOCK, start:] = near.clamp_(min=0)
+        near.clamp_(0, 1)
+        found[i : i + _BLOCK, start:] = near.mul_(255).add_(0.5) if is_rough else near
         if is_all:
             end = i + _BLOCK
             found[end:, i:end] = found[i:end, end:].T
-    return found
+    return found.numpy(), 255 if is_rough else 1
 
 
 def _greedy(
-    similarity: torch.Tensor,
-    best: torch.Tensor,
-    is_free: torch.Tensor,
+    similarity: AnyArray,
+    best: FloatArray,
+    is_free: BoolArray,
     k: int,
     slack: float,
-    share: torch.Tensor,
+    share: FloatArray,
     rng: np.random.Generator,
 ) -> tuple[IntArray, FloatArray]:
     """Pick `k` rows of the largest gain by lazy greedy; `best` is raised in place."""
-    import torch
     from tqdm.auto import tqdm
 
-    def gains(rows: torch.Tensor) -> torch.Tensor:
-        parts = [rows[j : j + _AT_ONCE] for j in range(0, len(rows), _AT_ONCE)]
-        return torch.cat([(similarity[p].float() - best).clamp_(min=0) @ share for p in parts])
+    from curalab.selectors._gains import gains
 
     n_free = int(is_free.sum())
     size = min(n_free, int(np.ceil(n_free / k * -np.log(slack)))) if slack else n_free
-    bound = torch.full((len(similarity),), torch.inf)
+    bound = np.full(len(similarity), np.inf, dtype=np.float32)
     rows, gain = np.empty(k, dtype=np.int64), np.empty(k)
     for i in tqdm(range(k), desc="facility_location", delay=2, disable=None):
-        seen = is_free.nonzero()[:, 0]
+        seen = np.flatnonzero(is_free)
         if size < len(seen):
-            seen = seen[torch.from_numpy(rng.choice(len(seen), size, replace=False))]
-        seen = seen[bound[seen].argsort(descending=True, stable=True)]
+            seen = rng.choice(seen, size, replace=False)
+        seen = seen[np.argsort(-bound[seen], kind="stable")]
         row, most, at, n_more = -1, -1.0, 0, _AT_ONCE
-        while at < len(seen) and float(bound[seen[at]]) > most:
+        while at < len(seen) and bound[seen[at]] > most:
             part = seen[at : at + n_more]
-            bound[part] = found = gains(part)
-            if float(found.max()) > most:
+            bound[part] = found = gains(similarity, part, best, share)
+            if found.max() > most:
                 row, most = int(part[found.argmax()]), float(found.max())
             at, n_more = at + n_more, 2 * n_more
         rows[i], gain[i] = row, most
         is_free[row] = False
-        torch.maximum(best, similarity[row], out=best)
+        np.maximum(best, similarity[row], out=best)
     return rows, gain
