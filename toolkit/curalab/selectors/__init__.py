@@ -299,11 +299,12 @@ def select(
     Examples
     --------
     >>> import numpy as np, curalab as cl
-    >>> line = cl.Embedding(vectors=np.array([[0.0], [1], [2], [9], [10]]), metric="euclidean")
+    >>> x = np.array([[0.0], [1], [2], [9], [10], [11]])
+    >>> line = cl.Embedding(vectors=x, metric="euclidean")
     >>> cl.select(line, 1, chosen=[0]).ids.tolist()
-    [3]
-    >>> cl.select(line, 2, chosen=[0], method="k_center").ids.tolist()
-    [4, 2]
+    [4]
+    >>> cl.select(line, 1, chosen=[0], method="k_center").ids.tolist()
+    [5]
     """
     pool = as_pool(embedding, labels=labels, target=target, chosen=chosen)
     n_chosen = 0 if pool.chosen is None else len(pool.chosen)
