@@ -88,7 +88,7 @@ def of_texts(table):
     """Return the texts of a table, with their labels."""
     import curalab as cl
 
-    emb = cl.embed(table["text"].reset_index(drop=True), encoder="minilm")
+    emb = cl.embed(table["text"].tolist(), encoder="minilm")
     return cl.Pool(embedding=emb, labels=np.asarray(table["label"]).astype(str))
 
 
