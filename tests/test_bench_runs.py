@@ -283,6 +283,11 @@ def test_what_cannot_be_compared_is_not_kept(own_cache):
     assert not own_cache.exists()
 
 
+def test_without_a_seed_nothing_is_kept(own_cache):
+    run(["random"], random_state=None)
+    assert not own_cache.exists()
+
+
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CURALAB_CACHE", str(tmp_path / "file"))

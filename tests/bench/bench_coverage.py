@@ -1,4 +1,4 @@
-"""Selectors that cover the pool: what they are worth for few labels, and what one costs."""
+"""Selectors that cover the pool: what facility_location costs."""
 
 from __future__ import annotations
 
@@ -76,37 +76,3 @@ def _lazy_greedy(points, k):
             gain = float(np.maximum(similarity[row] - best, 0).sum())
             heapq.heappush(queue, (-gain, row, len(rows)))
     return np.array(rows)
-
-
-def bench_label_digits(quick):
-    """Few labels on digits (pixels): accuracy of a linear head by budget, over random, 95 %."""
-    import curalab as cl
-    from curalab.selectors.facility_location import FacilityLocation
-    from curalab.selectors.herding import Herding
-    from curalab.selectors.prob_cover import ProbCover
-    from curalab.selectors.stratified import Stratified
-    from curalab.selectors.typicality import Typicality
-
-    items = cl.samples.digits()
-    order = np.random.default_rng(0).permutation(len(items))
-    x = np.stack(items["image"].tolist()).reshape(len(items), -1) / 255
-    pool, test = (
-        cl.Pool(
-            embedding=cl.Embedding(vectors=x[rows], ids=items.index[rows]),
-            labels=items["label"].iloc[rows],
-        )
-        for rows in (order[:1200], order[1200:])
-    )
-    methods = [
-        "random",
-        Typicality(),
-        ProbCover(),
-        Herding(),
-        Herding(kernel="gaussian"),
-        FacilityLocation(),
-        Stratified(),
-    ]
-    board = cl.bench(
-        "selectors", methods, pool=pool, test=test, n_seeds=2 if quick else 20, random_state=0
-    )
-    return board.curve.to_dict("records")

@@ -218,7 +218,8 @@ def bench(
         attempt = Finding(stage=stage, pool=pool, truth=right)
         _ = attempt.right  # refused before anything runs
     seeds = [int(drawn) for drawn in np.random.SeedSequence(seed).generate_state(n_seeds)]
-    ran, errors = run_all(named, attempt, seeds)
+    # a seed drawn now never comes again: nothing is kept for it
+    ran, errors = run_all(named, attempt, seeds, keep=random_state is not None)
     ranks = ranked(ran, errors)
     finished = (ranks["error"] == "").to_numpy()
     pairs = pairs_of(ran, ranks.index[finished])

@@ -35,7 +35,7 @@ class _Task(NamedTuple):
 
 
 def run_all(
-    named: Mapping[str, Any], attempt: Attempt, seeds: list[int]
+    named: Mapping[str, Any], attempt: Attempt, seeds: list[int], *, keep: bool
 ) -> tuple[dict[str, list[list[Run]]], dict[str, str]]:
     """Return the runs of each method, a list for each seed, and why methods failed.
 
@@ -44,9 +44,9 @@ def run_all(
     """
     from tqdm.auto import tqdm
 
-    kept = Kept(attempt)
+    kept = Kept(attempt) if keep else None
     tasks = [
-        _Task(name, method, seed, kept.place(method, seed))
+        _Task(name, method, seed, kept.place(method, seed) if kept else None)
         for seed in seeds  # all methods under the first seed, then under the next
         for name, method in named.items()
     ]

@@ -11,6 +11,7 @@ from curalab._check import check_real
 from curalab.heads import fit_head
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.selectors.facility_location import serve
+from curalab.selectors.margin import gap
 
 __all__ = ["CoveragePlusUncertainty"]
 
@@ -83,7 +84,4 @@ def _doubt(pool: Pool) -> FloatArray:
             return np.ones(len(pool))
         points = pool.embedding.points
         proba = fit_head(points[known], codes, len(classes)).predict_proba(points)
-    if proba.shape[1] < 2:
-        return np.ones(len(pool))
-    best = np.partition(proba, -2, axis=1)
-    return np.asarray(1 - (best[:, -1] - best[:, -2]))
+    return 1 - gap(proba) if proba.shape[1] > 1 else np.ones(len(pool))

@@ -10,7 +10,7 @@ import numpy as np
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.selectors._top_k import best_rows
 
-__all__ = ["Margin"]
+__all__ = ["Margin", "gap"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,13 @@ class Margin:
         self, pool: Pool, k: int, *, rng: np.random.Generator
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers, the smallest gap first, and their gain."""
-        closeness = 1 - _gap(np.asarray(pool.proba))
+        closeness = 1 - gap(np.asarray(pool.proba))
         rows = best_rows(closeness, pool, k, rng=rng)
         return rows, {"gain": closeness[rows]}
 
 
-def _gap(proba: FloatArray) -> FloatArray:
+def gap(proba: FloatArray) -> FloatArray:
+    """Return by how much the likeliest class leads the next one, shape (n,)."""
     if proba.shape[1] == 1:  # the only class has no rival
         return proba[:, 0]
     best = np.partition(proba, -2, axis=1)
