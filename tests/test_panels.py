@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from by_hand import click, press, shown, walk
 from curalab._check import AlignmentError
 from curalab.effect import Effect
 from curalab.embedding import Embedding
@@ -96,28 +97,6 @@ def highlighted(panel, *, engine="scatter"):
         return list(panel._points.widget.selection)
     faint = panel._points._level == 2
     return list(np.flatnonzero(~faint)) if panel.selected else []  # all bright is none, or all
-
-
-def press(panel, key):
-    panel._hear(None, {"key": key}, [])
-
-
-def click(panel, name):
-    """Click the button whose text begins so."""
-    (button,) = [b for b in walk(panel, ipywidgets.Button) if b.description.startswith(name)]
-    button.click()
-
-
-def walk(widget, kind):
-    found = [widget] if isinstance(widget, kind) else []
-    for child in getattr(widget, "children", ()):
-        found += walk(child, kind)
-    return found
-
-
-def shown(panel):
-    """All HTML that a panel shows."""
-    return "".join(html.value for html in walk(panel, ipywidgets.HTML))
 
 
 # ---- the map: what is selected -------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anywidget
 import ipywidgets
@@ -21,6 +22,9 @@ from curalab._check import check_labels, complain, rows_of
 from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab_widgets._cards import is_missing, plain
+from curalab_widgets._code import code_of
+from curalab_widgets._page import page
+from curalab_widgets._work import Work
 
 __all__ = ["Ids", "Panel"]
 
@@ -68,23 +72,38 @@ class _Ear(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
 
 
+# Panels by the name that links them.
+_LINKED: dict[str, weakref.WeakSet[Panel]] = {}
+
+
 class Panel(ipywidgets.VBox):  # type: ignore[misc]
     """A box over a table of items, whose index holds the ids that may be selected.
 
     What a hand can do a method does; buttons and keys only call it. With a ledger, decisions about
-    the selected items go there before the call returns.
+    the selected items go there before the call returns. Panels given the same `link`, a name,
+    share what is selected, each as far as it knows the ids.
     """
 
     selected = Ids()
+
+    _state: tuple[str, ...] = ("selected",)  # traits that `to_code` writes down
+    _args: tuple[Any, ...] = ()
+    _kwargs: Mapping[str, Any] = {}
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made: Self = super().__new__(cls, *args, **kwargs)
+        made._args, made._kwargs = args, kwargs
+        return made
 
     def __init__(
         self,
         items: pd.DataFrame,
         *,
         title: str,
-        ledger: Ledger | None,
-        labels: str,
-        actor: str | None,
+        ledger: Ledger | None = None,
+        labels: str = "label",
+        actor: str | None = None,
+        link: str | None = None,
     ) -> None:
         self.ids = items.index
         self._items, self._ledger = items, ledger
@@ -96,16 +115,53 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             check_column(items, labels, name="labels")
         self._history: list[tuple[Sequence[int], list[Any]]] = []
         self._keys: dict[str, Callable[[], object]] = {}
+        self._title, self._work = title, Work(self._tell_wrong)
         self._said = ipywidgets.HTML()
         self._ear = _Ear(title=title)
         self._ear.on_msg(self._hear)
         super().__init__()
         self._ear.still = str(self.model_id)
         self.add_class("curalab-panel")
+        self._join(link)
 
     def __repr__(self) -> str:
         chosen = f"{len(self.selected):,} selected"
         return f"{type(self).__name__}({len(self.ids):,} items, {chosen})"
+
+    # ---- one selection for several panels --------------------------------------------------------
+
+    def _join(self, link: str | None) -> None:
+        if link is None:
+            return
+        if not isinstance(link, str):
+            raise TypeError(complain("link", "a name that several panels are given", link))
+        group = _LINKED.setdefault(link, weakref.WeakSet())
+
+        def pass_on(change: Any) -> None:
+            # What this panel shows of another's selection is not news for the others.
+            for other in [] if self._follows else list(group - {self}):
+                other._follows = True
+                try:
+                    other._follow(change["new"])
+                finally:
+                    other._follows = False
+
+        self._follows = False
+        self.observe(pass_on, "selected")
+        group.add(self)
+
+    def _follow(self, ids: list[Any]) -> None:
+        """Select what a linked panel selects, as far as it is known here."""
+        rows = self.ids.get_indexer(pd.Index(ids, dtype=object if not ids else None))
+        known = self.ids[rows[rows >= 0]]
+        if len(known) or not ids:
+            self.selected = known
+
+    def close(self) -> None:
+        """Take the panel off the page, and out of what it is linked to."""
+        for group in _LINKED.values():
+            group.discard(self)
+        super().close()
 
     # ---- decisions -------------------------------------------------------------------------------
 
@@ -213,7 +269,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         for box in boxes:
             box.add_class("curalab-row")
         self._ear.wanted = list(self._keys)
-        self.children = [*boxes, self._said, self._ear]
+        self.children = [*boxes, self._work.bar, self._said, self._ear]
 
     def _hear(self, _: Any, message: Mapping[str, str], __: Any) -> None:
         if message.get("key") in self._keys:
@@ -230,14 +286,29 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         try:
             does()
         except Exception as error:
-            logger.debug("A panel could not do what was asked.", exc_info=True)
-            self._say(str(error.args[0] if error.args else error), is_wrong=True)
+            self._tell_wrong(error)
+
+    def _tell_wrong(self, error: Exception) -> None:
+        logger.debug("A panel could not do what was asked.", exc_info=error)
+        self._say(str(error.args[0] if error.args else error), is_wrong=True)
 
     def _say(self, text: str, *, is_wrong: bool = False) -> None:
         kind, role = ("curalab-wrong", "alert") if is_wrong else ("curalab-said", "status")
         self._said.value = f"<div class='{kind}' role='{role}'>{plain(text, limit=500)}</div>"
 
-    # ---- without a kernel ------------------------------------------------------------------------
+    # ---- to keep and to pass on ------------------------------------------------------------------
+
+    def to_code(self) -> str:
+        """Return the Python that makes this panel as it stands.
+
+        Large things appear under the name that they have in the notebook.
+        """
+        state = {name: getattr(self, name) for name in self._state}
+        return code_of(type(self), self._args, self._kwargs, state)
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the panel as it stands as a page without anything live in it, nor links."""
+        Path(path).write_text(page(self._title, self._still()), encoding="utf-8")
 
     def _still(self) -> str:
         """Return the panel as it stands, as HTML without anything live in it."""

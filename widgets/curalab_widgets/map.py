@@ -64,6 +64,8 @@ class MapPanel(Panel):
         Who decides. None is the name of the user.
     engine : {"scatter", "plotly"}, default="scatter"
         What draws: jupyter-scatter, or plotly for hosts that need it.
+    link : str, default=None
+        Panels of the same name share what is selected.
 
     Attributes
     ----------
@@ -86,6 +88,8 @@ class MapPanel(Panel):
 
     color = traitlets.Any(default_value=None, allow_none=True)
 
+    _state = ("color", "selected")
+
     def __init__(
         self,
         view: Any,
@@ -97,6 +101,7 @@ class MapPanel(Panel):
         labels: str = "label",
         actor: str | None = None,
         engine: str = "scatter",
+        link: str | None = None,
     ) -> None:
         xy, table = _placed(view, items)
         results = results if isinstance(results, list | tuple) else (results,)
@@ -105,7 +110,8 @@ class MapPanel(Panel):
             name = str(getattr(color, "name", None) or "color")
             table = table.assign(**{name: np.asarray(align("color", color, table.index))})
             color = name
-        super().__init__(table, title="Map of items", ledger=ledger, labels=labels, actor=actor)
+        title = "Map of items"
+        super().__init__(table, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
         # The one place where points (drawn, numbered by the engine) and rows (of items) meet.
         self._row_of = np.flatnonzero(np.isfinite(xy).all(axis=1))
         self._point_of = np.full(len(xy), -1)

@@ -13,24 +13,11 @@ import pandas as pd
 
 from curalab_widgets._cards import Cards, plain
 from curalab_widgets._look import look
+from curalab_widgets._page import page
 
 __all__ = ["audit_page", "notebook_page", "run_notebook"]
 
 _SHOWN = 12
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; } small { opacity: .7; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8884;
-  vertical-align: top; overflow-wrap: break-word; }
-td p { margin: 0; } td img { max-width: none !important; }
-.failed { color: #c00; } .legend span { margin-right: 1rem; white-space: nowrap; }
-.legend i { display: inline-block; width: .8em; height: .8em; border-radius: 50%;
-  margin-right: .35em; }
-.maps { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; max-width: 460px; }
-code { background: #8882; padding: .1em .3em; border-radius: .25em; }
-"""
 
 
 def audit_page(
@@ -68,11 +55,7 @@ def audit_page(
         *_problems(report, items, embedding, label),
         _how(report, embedding),
     ]
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>Audit</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
-    )
+    return page("Audit", "".join(parts))
 
 
 def _overview(report: Any) -> str:

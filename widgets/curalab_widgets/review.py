@@ -47,6 +47,8 @@ class ReviewPanel(Panel):
         Length of the queue. None takes all that the result marks, or all ids.
     embedding : Embedding, default=None
         With one, the nearest neighbours of each suspect stand beside it; LabelErrors know theirs.
+    link : str, default=None
+        Panels of the same name share what is selected.
 
     Attributes
     ----------
@@ -83,11 +85,11 @@ class ReviewPanel(Panel):
         actor: str | None = None,
         n: int | None = None,
         embedding: Embedding | None = None,
+        link: str | None = None,
     ) -> None:
         items = check_table("items", items)
-        super().__init__(
-            items, title="Review of suspects", ledger=ledger, labels=labels, actor=actor
-        )
+        title = "Review of suspects"
+        super().__init__(items, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
         self._need_ledger()
         self._result = suspects if isinstance(suspects, StageResult) else None
         self._queue = rows_of(self.ids, _queued(suspects, n), name="suspects").tolist()
@@ -156,6 +158,10 @@ class ReviewPanel(Panel):
         params = dict(self._result.params)
         made = {key: params.get(key) for key in ("method", "embedding")}
         return {**made, "params": params, "reason": ", ".join(reasons)}
+
+    def _follow(self, ids: list[Any]) -> None:
+        if known := [one for one in ids if one in self.ids]:
+            self.selected = known[:1]
 
     # ---- the queue -------------------------------------------------------------------------------
 
