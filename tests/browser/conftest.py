@@ -1,7 +1,8 @@
-"""The browser, the JupyterLab server and the page that the tests here drive; see lab.py."""
+"""The browser, the server and the page that the tests here drive; see lab.py."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from browser.lab import Lab
+from browser.lab import Lab, Tab
 from browser.server import Server, find_chromium, launch_browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-# Both live for one file of tests: while playwright runs, its event loop does, and other tests that
-# start one of their own (a notebook executed with nbclient, say) had better not meet it.
-@pytest.fixture(scope="module")
+# One browser and one server for all tests here. While playwright runs, its event loop does, and tests
+# that start one of their own (a notebook executed with nbclient, say) had better not meet it: those
+# here are the last of a run; see tests/conftest.py.
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     pytest.importorskip("playwright")
@@ -29,24 +31,40 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """JupyterLab, serving an empty folder."""
-    with serve(tmp_path_factory.mktemp("jupyterlab")) as started:
+    """Serve an empty folder to JupyterLab, Notebook and Voila."""
+    with serve(tmp_path_factory.mktemp("jupyter")) as started:
         yield started
 
 
 @pytest.fixture
-def lab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """One tab; a test that fails leaves the picture out/screenshots/failed-NAME.png."""
+def tab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[[type[Tab]], Tab]]:
+    """Return a function that opens a tab of a class of lab.py; each test has a folder of its own.
+
+    A test that fails leaves the picture out/screenshots/failed-NAME.png.
+    """
     failures = request.session.testsfailed
+    own = server.within(re.sub(r"\W+", "-", f"{request.path.stem}-{request.node.name}"))
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    started = Lab(context.new_page(), server)
-    yield started
+    tabs: list[Tab] = []
+
+    def opened(kind: type[Tab]) -> Tab:
+        tabs.append(kind(context.new_page(), own))
+        return tabs[-1]
+
+    yield opened
     if request.session.testsfailed > failures:
-        started.screenshot(f"failed-{request.node.name}")
+        for number, one in enumerate(tabs):
+            one.screenshot(f"failed-{request.node.name}" + f"-{number}" * (number > 0))
     context.close()
     server.shut_down_kernels()
+
+
+@pytest.fixture
+def lab(tab: Callable[[type[Tab]], Tab]) -> Tab:
+    """Open a tab for JupyterLab."""
+    return tab(Lab)
 
 
 @pytest.fixture

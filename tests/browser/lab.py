@@ -1,4 +1,4 @@
-"""Drive JupyterLab in a real browser.
+"""Drive JupyterLab, Notebook and Voila in a real browser.
 
 What a browser test needs, in the order it needs it (see `test_lab.py` for a whole one)::
 
@@ -13,10 +13,14 @@ What a browser test needs, in the order it needs it (see `test_lab.py` for a who
         lab.execute("panel.selected = []")        # any code, back as what it printed
         lab.kill_kernel()                         # as a crash does it; JupyterLab starts a new one
         lab.screenshot("something")               # out/screenshots/something.png
+        lab.theme("dark")                         # or "light"
 
 `lab.page` is the playwright page for everything else. Nothing here sleeps for a fixed time: every
 step waits for its condition and says after `TIMEOUT` seconds what it was waiting for. Kernel code
 runs beside the notebook, through the page's own connection, so no cell appears or changes.
+
+`Notebook` is the same for Notebook 7. `Voila` shows what the notebook shows and lets nobody at its
+kernel: it has `open`, which runs the notebook, and the steps of `Tab`.
 """
 
 from __future__ import annotations
@@ -76,10 +80,11 @@ _ASK = f"""async ([code, expression, timeout]) => {{ {_PANEL}
     return {{printed, problem: reply.status === "ok" ? null : reply,
              value: reply.user_expressions?.value ?? null}};
 }}"""
+_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 
-class Lab:
-    """One browser tab with JupyterLab and, after `open`, one notebook."""
+class Tab:
+    """One browser tab, and what it shows after `open`."""
 
     def __init__(self, page: Page, server: Server) -> None:
         self.page = page
@@ -94,19 +99,13 @@ class Lab:
             lambda line: self.problems.append(line.text) if line.type == "error" else None,
         )
 
-    # ---- the notebook ----------------------------------------------------------------------------
-
-    def open(self, notebook: Path | str) -> None:
-        """Open a notebook and wait for its kernel: a copy of a path, or a name opened before."""
+    def _copied(self, notebook: Path | str) -> str:
+        """Return the name of the copy of a notebook where the server finds it."""
         if isinstance(notebook, Path):
             shutil.copy(notebook, self.server.root / notebook.name)
             notebook = notebook.name
         self.name = notebook
-        self.page.goto(f"{self.server.url}lab/tree/{notebook}?reset&token={self.server.token}")
-        self._wait_ready()
-
-    def _wait_ready(self) -> None:
-        self._wait(_READY, arg=self.name, what=f"{self.name} to be open, its kernel idle")
+        return notebook
 
     def _wait(self, script: str, *, what: str, arg: Any = None, timeout: float = TIMEOUT) -> None:
         from playwright.sync_api import TimeoutError as Late
@@ -115,6 +114,76 @@ class Lab:
             self.page.wait_for_function(script, arg=arg, timeout=timeout * 1000)
         except Late as late:
             raise TimeoutError(f"Waited {timeout:.0f} s for {what}") from late
+
+    # ---- the picture -----------------------------------------------------------------------------
+
+    def screenshot(self, name: str, *, of: Locator | None = None) -> Path:
+        """Save a picture of the page, or of one element, as out/screenshots/NAME.png."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def count_colors(self, element: Locator) -> int:
+        """Number of distinct colors in the picture of an element: 1 is an empty canvas."""
+        image = Image.open(io.BytesIO(element.screenshot())).convert("RGB")
+        return len(image.getcolors(image.width * image.height) or [])
+
+    def wait_drawn(self, element: Locator, *, colors: int = 20, timeout: float = TIMEOUT) -> None:
+        """Wait until an element shows at least so many colors."""
+        element.wait_for()
+        until(
+            lambda: self.count_colors(element) >= colors,
+            what=lambda: f"{colors} colors, there are {self.count_colors(element)}",
+            timeout=timeout,
+        )
+
+    def drag(
+        self, element: Locator, path: Sequence[tuple[float, float]], *, key: str | None = None
+    ) -> None:
+        """Drag the mouse along points given as shares of the element's width and height.
+
+        `key` is held meanwhile ("Shift", say).
+        """
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
+        if box is None:
+            raise RuntimeError("The element is not visible.")
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]
+        mouse = self.page.mouse
+        mouse.move(*points[0])
+        with self._held(key) if key else contextlib.nullcontext():
+            mouse.down()
+            for (x, y), (next_x, next_y) in pairwise(points):
+                for step in range(1, 9):  # a frame each, as a hand does it: plots throttle
+                    mouse.move(x + (next_x - x) * step / 8, y + (next_y - y) * step / 8)
+                    self.page.evaluate("() => new Promise(requestAnimationFrame)")
+            mouse.up()
+
+    @contextlib.contextmanager
+    def _held(self, key: str) -> Iterator[None]:
+        self.page.keyboard.down(key)
+        try:
+            yield
+        finally:
+            self.page.keyboard.up(key)
+
+
+class Lab(Tab):
+    """JupyterLab and, after `open`, one notebook."""
+
+    _app = "lab/tree"
+
+    # ---- the notebook ----------------------------------------------------------------------------
+
+    def open(self, notebook: Path | str) -> None:
+        """Open a notebook and wait for its kernel: a copy of a path, or a name opened before."""
+        self.page.goto(self.server.page(self._app, self._copied(notebook)) + "&reset")
+        self._wait_ready()
+
+    def _wait_ready(self) -> None:
+        path = self.server.folder + self.name
+        self._wait(_READY, arg=path, what=f"{path} to be open, its kernel idle")
 
     def run_all(self, *, timeout: float = 5 * TIMEOUT) -> None:
         """Run all cells and wait for the end; a failed one is a RuntimeError with its traceback."""
@@ -199,51 +268,6 @@ class Lab:
         except Error:  # between two kernels nobody answers
             return None
 
-    # ---- the picture -----------------------------------------------------------------------------
-
-    def screenshot(self, name: str, *, of: Locator | None = None) -> Path:
-        """Save a picture of the page, or of one element, as out/screenshots/NAME.png."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"{name}.png"
-        (of or self.page).screenshot(path=path)
-        return path
-
-    def count_colors(self, element: Locator) -> int:
-        """Number of distinct colors in the picture of an element: 1 is an empty canvas."""
-        image = Image.open(io.BytesIO(element.screenshot())).convert("RGB")
-        return len(image.getcolors(image.width * image.height) or [])
-
-    def wait_drawn(self, element: Locator, *, colors: int = 20, timeout: float = TIMEOUT) -> None:
-        """Wait until an element shows at least so many colors."""
-        element.wait_for()
-        until(
-            lambda: self.count_colors(element) >= colors,
-            what=lambda: f"{colors} colors, there are {self.count_colors(element)}",
-            timeout=timeout,
-        )
-
-    def drag(
-        self, element: Locator, path: Sequence[tuple[float, float]], *, key: str | None = None
-    ) -> None:
-        """Drag the mouse along points given as shares of the element's width and height.
-
-        `key` is held meanwhile ("Shift", say).
-        """
-        element.scroll_into_view_if_needed()
-        box = element.bounding_box()
-        if box is None:
-            raise RuntimeError("The element is not visible.")
-        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]
-        mouse = self.page.mouse
-        mouse.move(*points[0])
-        with self._held(key) if key else contextlib.nullcontext():
-            mouse.down()
-            for (x, y), (next_x, next_y) in pairwise(points):
-                for step in range(1, 9):  # a frame each, as a hand does it: plots throttle
-                    mouse.move(x + (next_x - x) * step / 8, y + (next_y - y) * step / 8)
-                    self.page.evaluate("() => new Promise(requestAnimationFrame)")
-            mouse.up()
-
     def drag_until(
         self, element: Locator, path: Sequence[tuple[float, float]], expression: str
     ) -> None:
@@ -255,10 +279,34 @@ class Lab:
                 return
         raise TimeoutError(f"Dragged three times, and {expression} is not true in the kernel")
 
-    @contextlib.contextmanager
-    def _held(self, key: str) -> Iterator[None]:
-        self.page.keyboard.down(key)
-        try:
-            yield
-        finally:
-            self.page.keyboard.up(key)
+    def theme(self, name: str) -> None:
+        """Change to the "light" or the "dark" theme."""
+        self.page.evaluate(_THEME, f"JupyterLab {name.title()}")
+        self._wait(
+            f"document.body.dataset.jpThemeLight === '{str(name == 'light').lower()}'",
+            what=f"the {name} theme",
+        )
+        # Colours fade over, those of plots last: the page is at rest when no transition runs.
+        self._wait(
+            "document.getAnimations().every(one => !(one instanceof CSSTransition))",
+            what="colours to fade over",
+        )
+
+
+class Notebook(Lab):
+    """Notebook 7, which is made of JupyterLab's parts, with one notebook."""
+
+    _app = "notebooks"
+
+
+class Voila(Tab):
+    """A notebook as Voila shows it: run, without its code."""
+
+    def open(self, notebook: Path | str, *, theme: str = "light") -> None:
+        """Show a notebook; an error in a cell fails the test."""
+        address = self.server.page("voila/render", self._copied(notebook))
+        self.page.goto(f"{address}&theme={theme}", timeout=5 * TIMEOUT * 1000)  # runs it meanwhile
+        self.page.locator("#rendered_cells").wait_for()
+        errors = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+        if errors.count():
+            raise RuntimeError(f"A cell of {self.name} failed:\n{errors.first.inner_text()}")

@@ -1,4 +1,4 @@
-"""What lab.py stands on: headless Chromium, and a JupyterLab server of its own."""
+"""What lab.py stands on: headless Chromium, and a server of its own for Lab, Notebook and Voila."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +68,22 @@ def launch_browser(executable: str) -> Iterator[Browser]:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A running JupyterLab server: its address, its secret, the folder it serves."""
+    """A running Jupyter server: its address, its secret, the folder it serves."""
 
     url: str
     token: str
     root: Path
+    folder: str = ""
+    """Where `root` lies below the folder that the server was started in; ends in a slash."""
+
+    def within(self, name: str) -> Server:
+        """Return the same server for a new folder of that name."""
+        (root := self.root / name).mkdir()
+        return replace(self, root=root, folder=f"{self.folder}{name}/")
+
+    def page(self, app: str, notebook: str) -> str:
+        """Return the address of a notebook in an app: "lab/tree", "notebooks", "voila/render"."""
+        return f"{self.url}{app}/{self.folder}{notebook}?token={self.token}"
 
     def request(self, path: str, *, method: str = "GET") -> bytes:
         """Ask the server's REST interface."""
@@ -82,14 +93,18 @@ class Server:
             return bytes(answer.read())
 
     def shut_down_kernels(self) -> None:
-        """End every kernel."""
-        for session in json.loads(self.request("api/sessions")):
-            self.request(f"api/sessions/{session['id']}", method="DELETE")
+        """End every kernel; those of Voila belong to no session."""
+        for kind in ("sessions", "kernels"):
+            for one in json.loads(self.request(f"api/{kind}")):
+                self.request(f"api/{kind}/{one['id']}", method="DELETE")
 
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[Server]:
-    """Run JupyterLab on a free port of this machine, with nothing of the user's configuration."""
+    """Run a server on a free port of this machine, with nothing of the user's configuration.
+
+    JupyterLab starts it; Notebook and Voila, where they are installed, are its extensions.
+    """
     root = folder / "root"
     root.mkdir(parents=True)
     for name, values in _SETTINGS.items():
@@ -116,6 +131,8 @@ def serve(folder: Path) -> Iterator[Server]:
         "ServerApp.root_dir": root,
         "LabApp.expose_app_in_browser": True,
         "LabApp.extension_manager": "readonly",
+        "JupyterNotebookApp.expose_app_in_browser": True,
+        "VoilaConfiguration.show_tracebacks": True,
     }
     with log.open("w") as sink:
         process = subprocess.Popen(

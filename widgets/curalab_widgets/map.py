@@ -125,6 +125,7 @@ class MapPanel(Panel):
             engine, self._xy, colored=self._paint, on_select=self._take, on_hover=self._look_at
         )
         self._points.widget.add_class("curalab-points")
+        self._points.box.add_class("curalab-sight")
         self.observe(self._recolor, "color")
         self._build()
         self._tell()
@@ -158,7 +159,7 @@ class MapPanel(Panel):
             query,
             self._button("Clear", "Select nothing (Esc)", self.clear),
         ]
-        self._show(bar, [self._points.widget, side], self._deciding())
+        self._show(bar, [self._points.box, side], self._deciding())
 
     def _deciding(self) -> list[ipywidgets.Widget]:
         if self._ledger is None:
