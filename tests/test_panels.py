@@ -251,7 +251,7 @@ def test_all_points_at_one_place(engine, n):
 def test_tools_and_zoom(items, xy, engine):
     panel = MapPanel(xy, items, engine=engine)
     widget = panel._points.widget
-    (tool,) = walk(panel, ipywidgets.ToggleButtons)
+    tool, _ = walk(panel, ipywidgets.ToggleButtons)
     for name in ("box", "move", "lasso"):
         tool.value = name
     if engine == "scatter":

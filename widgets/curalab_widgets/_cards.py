@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray
+from curalab.encoders._sounds import is_pair
 from curalab.items._table import kind_of
+from curalab_widgets._media import data_uri, player, thumbnail
 
 __all__ = ["Cards", "data_uri", "is_missing", "plain", "thumbnail"]
 
@@ -38,72 +36,6 @@ def is_missing(value: object) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))  # type: ignore[call-overload]
 
 
-def data_uri(png: bytes) -> str:
-    """Return a picture as an address that holds the picture itself."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def thumbnail(cell: Any, *, side: int = 160) -> str:
-    """Return an image as a small picture in a data address.
-
-    Parameters
-    ----------
-    cell : PIL image, array of shape (h, w), (h, w, bands) or (bands, h, w), or path
-        Arrays of floats are taken to run from 0 to 1, or to 255 where they go beyond 1.
-    side : int, default=160
-        Longest side, in pixels. Images much smaller are enlarged, their pixels kept sharp.
-
-    Raises
-    ------
-    ValueError
-        The image cannot be read; the message says why.
-    """
-    if isinstance(cell, str):
-        return _from_path(cell, side)
-    return _shrunk(cell, side)
-
-
-@lru_cache(maxsize=2048)
-def _from_path(path: str, side: int) -> str:
-    return _shrunk(path, side)
-
-
-def _shrunk(cell: Any, side: int) -> str:
-    from PIL import Image
-
-    try:
-        if isinstance(cell, str):
-            with Image.open(cell) as opened:
-                opened.draft("RGB", (side, side))  # large JPEGs are decoded small, in a tenth
-                image = opened.copy()
-        else:
-            image = cell.copy() if hasattr(cell, "convert") else Image.fromarray(_bytes(cell))
-        image = image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGBA")
-        image.thumbnail((side, side))
-        if (times := side // max(image.size)) > 2:
-            image = image.resize([times * n for n in image.size], Image.Resampling.NEAREST)
-    except Exception as error:  # decoders raise whatever they like
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-    made = io.BytesIO()
-    image.save(made, "PNG")
-    return data_uri(made.getvalue())
-
-
-def _bytes(array: Any) -> AnyArray:
-    values = np.asarray(array)
-    if values.ndim not in (2, 3):
-        raise ValueError(f"a {type(array).__name__} of shape {values.shape} is no image")
-    if values.ndim == 3 and values.shape[0] in (1, 3, 4) and values.shape[2] not in (1, 3, 4):
-        values = np.moveaxis(values, 0, 2)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[:, :, 0]
-    if values.dtype != np.uint8:
-        values = np.nan_to_num(values.astype(float))
-        scale = 255 if values.max(initial=0) <= 1 else 1
-        values = np.clip(values * scale, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(values)
-
-
 class Cards:
     """The items of a table as cards and tiles.
 
@@ -119,6 +51,7 @@ class Cards:
         self._items = items
         kinds = {name: "value" if as_values else _kind(items[name]) for name in items.columns}
         self.images = [name for name, kind in kinds.items() if kind == "image"]
+        self.sounds = [name for name, kind in kinds.items() if kind == "audio"]
         self.texts = [name for name, kind in kinds.items() if kind == "text"]
         self._fields = [name for name, kind in kinds.items() if kind == "value"][:_FIELDS]
 
@@ -126,6 +59,7 @@ class Cards:
         """Return one item in full: picture, text, and the other cells as a table."""
         item = self._items.iloc[row]
         parts = [_picture(item[name], 160) for name in self.images]
+        parts += [_sound(item[name]) for name in self.sounds]
         parts += [_prose(item[name]) for name in self.texts]
         rows = [f"<tr><th>{plain(k)}</th><td>{plain(item[k])}</td></tr>" for k in self._fields]
         parts.append(f"<table>{''.join(rows)}</table>")
@@ -174,8 +108,10 @@ class Cards:
 def _kind(column: pd.Series[Any]) -> str:
     cells = column.head(100 * _SAMPLE).dropna().head(_SAMPLE)
     kinds = {kind_of(cell) for cell in cells}
-    if kinds == {"image"}:
-        return "image"
+    if kinds in ({"image"}, {"audio"}):
+        return str(*kinds)
+    if len(cells) and cells.map(is_pair).all():
+        return "audio"
     if kinds == {"text"} and cells.str.len().mean() > _PROSE:
         return "text"
     return "value"
@@ -184,6 +120,15 @@ def _kind(column: pd.Series[Any]) -> str:
 def _prose(value: object) -> str:
     shown = "<i>no text</i>" if is_missing(value) else plain(value, limit=_TEXT)
     return f"<p dir='auto' style='margin:6px 0;white-space:pre-wrap'>{shown}</p>"
+
+
+def _sound(cell: Any) -> str:
+    if is_missing(cell):
+        return "<p><i>no sound</i></p>"
+    try:
+        return f"<audio controls src='{player(cell)}' style='width:100%;height:32px'></audio>"
+    except ValueError as error:
+        return f"<p><i>No sound: {plain(error, limit=200)}</i></p>"
 
 
 def _picture(cell: Any, side: int) -> str:

@@ -53,7 +53,7 @@ def code_of(
 def _is_same(value: Any, default: Any) -> bool:
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):
         return list(value) == list(default)
-    return value is default or (isinstance(value, _PLAIN) and bool(value == default))
+    return value is default or (isinstance(value, (*_PLAIN, dict)) and bool(value == default))
 
 
 def _code(value: Any, name: str) -> str:

@@ -26,7 +26,7 @@ from curalab_widgets._code import code_of
 from curalab_widgets._page import page
 from curalab_widgets._work import Work
 
-__all__ = ["Ids", "Panel"]
+__all__ = ["Ids", "Panel", "check_ledger"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,12 @@ class Ids(traitlets.TraitType[list[Any], Any]):
             rule = f"a list of {self._most} id at most"
             raise ValueError(complain(str(self.name), rule, what=f"{len(rows):,} ids"))
         return list(obj.ids[rows].tolist())
+
+
+def check_ledger(ledger: Any) -> None:
+    """Refuse what is neither a Ledger nor None."""
+    if ledger is not None and not isinstance(ledger, Ledger):
+        raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
 
 
 def _user() -> str:
@@ -109,8 +115,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._items, self._ledger = items, ledger
         self._actor = actor or _user()
         self._labels = None if labels == "label" and labels not in items.columns else labels
-        if ledger is not None and not isinstance(ledger, Ledger):
-            raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
+        check_ledger(ledger)
         if ledger is not None and self._labels is not None:
             check_column(items, labels, name="labels")
         self._history: list[tuple[Sequence[int], list[Any]]] = []

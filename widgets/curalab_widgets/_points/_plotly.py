@@ -10,13 +10,12 @@ from curalab._check import BoolArray, FloatArray, IntArray
 from curalab_widgets._cards import data_uri
 from curalab_widgets._points._paint import Paint, rgb
 from curalab_widgets._points._raster import FAINT, SIDE, density, framed, size_of, sizes_of
-from curalab_widgets._points._sight import OnHover, OnSelect, PictureOf, pictures_in
+from curalab_widgets._points._sight import PICTURE, OnHover, OnSelect, PictureOf, pictures_in
 
 __all__ = ["PlotlyView"]
 
 _ROOM = 0.15  # around what is zoomed in on, as a share of it
 _LEAST = 0.02  # side of what is in view at least
-_PICTURE = 0.09  # side of a picture, as a share of what is in view
 
 
 class PlotlyView:
@@ -149,7 +148,7 @@ class PlotlyView:
     def _draw(self) -> None:
         """Place the pictures under the points: of density, and of the few in view."""
         left, right, _, _ = self.sight
-        side = (right - left) * _PICTURE
+        side = (right - left) * PICTURE
         whole = {"source": self._density, "x": -1, "y": 1, "sizex": 2, "sizey": 2}
         images: list[dict[str, Any]] = [{**whole, "layer": "below"}] if self._density else []
         for point, address in pictures_in(self._xy, self.sight, self._of):

@@ -14,6 +14,8 @@ __all__ = ["FAINT", "SIDE", "SIZES", "density", "framed", "raster", "size_of", "
 SIDE = 480  # pixels
 FAINT = 0.25  # of a colour
 SIZES = 8  # steps of size
+_CELLS = 160  # across a picture of density
+_FEW = 0.05  # points in a cell from which it shows
 
 
 def framed(xy: FloatArray) -> FloatArray:
@@ -33,25 +35,34 @@ def sizes_of(n: int) -> list[float]:
     return [round(float(size), 1) for size in size_of(n) * np.linspace(0.6, 2.6, SIZES)]
 
 
-def density(xy: FloatArray, colored: Paint, *, side: int = SIDE) -> bytes:
+def density(
+    xy: FloatArray, colored: Paint, *, side: int = SIDE, premultiplied: bool = False
+) -> bytes:
     """Draw how densely points lie, in the mean of their colours; return it as PNG.
 
-    How solid a pixel is goes with the logarithm of the number of its points.
+    How solid a place is goes with the logarithm of the number of points there. `premultiplied`
+    colours are what WebGL takes pixels for.
     """
     from PIL import Image
+    from scipy.ndimage import gaussian_filter, zoom
 
-    x, y = np.round((framed(xy).T * [[1], [-1]] + 1) / 2 * (side - 1)).astype(np.intp)
-    cell = y * side + x
-    count = np.bincount(cell, minlength=side * side).astype(np.float64)
-    bands = np.array([rgb(color) for color in colored.colors], dtype=np.float64)[colored.codes].T
-    pixels = np.zeros((side * side, 4), dtype=np.uint8)
-    for band, values in enumerate(bands):
-        total = np.bincount(cell, values, minlength=side * side)
-        pixels[:, band] = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    strength = np.log1p(count) / np.log1p(count.max())
-    pixels[:, 3] = np.where(count > 0, 255 * (0.15 + 0.85 * strength), 0)
+    x, y = np.round((framed(xy).T * [[1], [-1]] + 1) / 2 * (_CELLS - 1)).astype(np.intp)
+    cell = y * _CELLS + x
+
+    def spread(weights: FloatArray | None) -> FloatArray:
+        total = np.bincount(cell, weights, minlength=_CELLS**2).astype(float)
+        return np.asarray(gaussian_filter(total.reshape(_CELLS, _CELLS), 1.0))
+
+    count = spread(None)
+    mixed = np.array([rgb(color) for color in colored.colors], dtype=float)[colored.codes].T
+    shares = [spread(band) / np.maximum(count, 1e-12) for band in mixed]
+    strength = np.log1p(count / _FEW) / np.log1p(count.max() / _FEW)
+    if premultiplied:
+        shares = [share * strength for share in shares]
+    bands = [zoom(band, side / _CELLS, order=1) for band in (*shares, 255 * strength)]
+    pixels = np.dstack(bands).round().clip(0, 255).astype(np.uint8)
     made = io.BytesIO()
-    Image.fromarray(pixels.reshape(side, side, 4)).save(made, "PNG")
+    Image.fromarray(pixels).save(made, "PNG")
     return made.getvalue()
 
 

@@ -16,7 +16,7 @@ from curalab_widgets._points._sight import OnHover, OnSelect, PictureOf, Sight
 
 __all__ = ["ScatterView"]
 
-_OPACITY = 0.8
+_OPACITY, _UNSELECTED = 0.8, 0.15
 _ROOM = 0.15  # around what is zoomed in on, as a share of it
 _LEAST = 0.02  # side of what is in view at least
 
@@ -40,7 +40,7 @@ class ScatterView:
             size=size_of(len(xy)),
             opacity=_OPACITY,
             opacity_by=None,
-            opacity_unselected=0.15,
+            opacity_unselected=_UNSELECTED,
             axes=False,
             background_color="#ffffff00",
             reticle=False,
@@ -104,10 +104,14 @@ class ScatterView:
     def blur(self, is_dense: bool) -> None:
         """Show how densely the points lie in place of those that are not selected."""
         was, self._is_dense = self._is_dense, is_dense
-        picture = data_uri(density(self._xy, self._paint)) if is_dense else None
+        self.widget.opacity_unselected = 0.0 if is_dense else _UNSELECTED
+        picture = self._blurred() if is_dense else None
         self.widget.background_image = picture
         if was != is_dense:
             self.recolor(self._paint)
+
+    def _blurred(self) -> str:
+        return data_uri(density(self._xy, self._paint, premultiplied=True))
 
     def use(self, tool: str) -> None:
         """Give the mouse to a tool."""

@@ -12,26 +12,39 @@ import traitlets
 
 from curalab._check import FloatArray, IntArray
 
-__all__ = ["OnHover", "OnSelect", "PictureOf", "Sight", "pictures_in"]
+__all__ = ["PICTURE", "OnHover", "OnSelect", "PictureOf", "Sight", "pictures_in"]
 
 OnSelect = Callable[[IntArray], None]
 OnHover = Callable[[int | None], None]
 PictureOf = Callable[[int], str]
 
-_MOST = 120  # pictures at a time
+_MOST = 400  # points in view, of which some have pictures
+PICTURE = 0.09  # side of a picture, as a share of what is in view
 
 
 def pictures_in(
     xy: FloatArray, sight: Sequence[float], of: PictureOf | None
 ) -> list[tuple[int, str]]:
-    """Return the points in view that have a picture, and its address; none where there are many."""
+    """Return points in view that have a picture, and its address; none where many are in view.
+
+    Of points whose pictures would lie on each other, the first has one.
+    """
     if of is None:
         return []
     left, right, bottom, top = sight
     x, y = xy.T
-    points = np.flatnonzero((x >= left) & (x <= right) & (y >= bottom) & (y <= top)).tolist()
-    addresses = [(point, of(point)) for point in points] if len(points) <= _MOST else []
-    return [(point, address) for point, address in addresses if address]
+    points = np.flatnonzero((x >= left) & (x <= right) & (y >= bottom) & (y <= top))
+    if len(points) > _MOST:
+        return []
+    placed, room = np.empty((0, 2)), PICTURE * (right - left)
+    found = []
+    for point in points.tolist():
+        if len(placed) and (np.abs(placed - xy[point]).max(axis=1) < room).any():
+            continue
+        if address := of(point):
+            placed = np.vstack([placed, xy[point]])
+            found.append((point, address))
+    return found
 
 
 class Sight(anywidget.AnyWidget):
