@@ -340,6 +340,19 @@ def test_an_undo_repeats_what_it_takes_back(ledger):
     ]  # fmt: skip
 
 
+def test_many_are_taken_back_at_once_or_none(ledger, items):
+    frame = pd.DataFrame({"row_id": ["a", 1, "1"], "action": "drop", "actor": "Ann"})
+    events = ledger.record_many(frame)
+    undone = ledger.undo_many(list(events)[:2], actor="Bo")
+    assert list(undone) == [4, 5]
+    assert ledger.decisions().index.tolist() == ["1"]
+    assert ledger.to_frame().loc[list(undone), "undoes"].tolist() == [1, 2]
+    with pytest.raises(ValueError, match="'event' parameter must be an event not taken back yet"):
+        ledger.undo_many([3, 1], actor="Bo")
+    assert len(ledger) == 5
+    assert len(ledger.undo_many([], actor="Bo")) == 0
+
+
 def test_undo_of_what_is_not_there(ledger):
     ledger.record("a", action="drop", actor="Ann")
     assert error_of(ValueError, lambda: ledger.undo(9, actor="Ann")) == (

@@ -54,6 +54,12 @@ board = cl.bench(
     "selectors", ["loneliest", "random"], pool=pool, test=test, budgets=[4, 8],
     n_seeds=2, random_state=0,
 )
+with_broken = cl.bench(
+    "selectors", ["broken", "random"], pool=pool, test=test, budgets=[4, 8], n_seeds=2,
+    random_state=0,
+)
+told["with_broken"] = with_broken.to_frame()["error"].to_dict()
+told["described"] = with_broken.params["methods"]["broken"]
 told["board"] = board.to_frame()[["accuracy", "error"]].to_dict("index")
 told["kept"] = cl.testing.check_method("selectors", "loneliest")["kept"].tolist()
 told["breaks"] = said(lambda: cl.testing.check_method("selectors", "forgetful"))
@@ -128,8 +134,14 @@ def test_it_stands_in_a_bench_beside_the_others(told):
     assert 0 < board["loneliest"]["accuracy"] <= 1
 
 
+def test_one_that_does_not_load_gets_a_row_of_a_bench_that_says_so(told):
+    said = "ModuleNotFoundError: No module named 'no_such_module'"
+    assert told["with_broken"] == {"random": "", "broken": said}
+    assert told["described"] == {"method": "broken", "broken": said}
+
+
 def test_it_keeps_the_promises_of_a_selector(told):
-    assert told["kept"] == [True] * 8
+    assert told["kept"] == [True] * 9
 
 
 def test_one_that_breaks_a_promise_is_told_which(told):

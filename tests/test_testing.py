@@ -15,6 +15,7 @@ RETURNS = "returns what its contract says"
 SAME = "gives the same answer for the same generator"
 OWN = "draws from rng only"
 UNTOUCHED = "leaves the pool as it was"
+FRANK = "says what it needs"
 PERMUTED = "follows a permutation of the pool"
 CHOSEN = "leaves chosen rows alone"
 
@@ -43,17 +44,18 @@ def good(pool, k, *, rng):
 def test_a_good_selector_keeps_all_promises():
     report = check_method("selectors", good)
     assert report["promise"].tolist() == [
-        RETURNS, SAME, OWN, UNTOUCHED, PERMUTED, "works for k = 1", "works for k = n", CHOSEN,
+        RETURNS, SAME, OWN, UNTOUCHED, FRANK, PERMUTED,
+        "works for k = 1", "works for k = n", CHOSEN,
     ]  # fmt: skip
-    assert report["kept"].tolist() == [True] * 8
-    assert report["note"].tolist() == [""] * 8
+    assert report["kept"].tolist() == [True] * 9
+    assert report["note"].tolist() == [""] * 9
 
 
 @pytest.mark.parametrize("name", ["random", "k_center", "margin"])
 def test_the_selectors_of_the_toolkit_keep_theirs(name):
     report = check_method("selectors", name).set_index("promise")
     draws = name == "random"
-    assert report["kept"].tolist() == [True] * 4 + [None if draws else True] + [True] * 3
+    assert report["kept"].tolist() == [True] * 5 + [None if draws else True] + [True] * 3
     said = "Not checked: the method draws (two seeds give different answers)."
     assert report.loc[PERMUTED, "note"] == (said if draws else "")
 
@@ -134,7 +136,30 @@ def test_a_selector_that_writes_into_the_pool():
     assert broken("selectors", writes)[UNTOUCHED] == (
         "It tried to write into its input. Work on a copy: x = array.copy()."
     )
-    assert broken("selectors", hidden) == {UNTOUCHED: "It changed data. Work on a copy."}
+    assert broken("selectors", hidden)[UNTOUCHED] == "It changed data. Work on a copy."
+
+
+def test_a_need_that_is_not_declared():
+    def by_labels(pool, k, *, rng):
+        rows = free(pool)
+        is_other = pool.labels[rows] != "a"
+        return rows[np.lexsort((-pool.embedding.vectors[rows, 0], is_other))][:k]
+
+    said = broken("selectors", by_labels)
+    assert list(said) == [FRANK]
+    assert said[FRANK] == (
+        "On a pool with nothing but what `needs` names it says: 'NoneType' object is not "
+        'subscriptable. Name what it needs, such as needs = ("labels",), or do without.'
+    )
+
+    def by_hand(pool, k, *, rng):
+        if pool.labels is None:
+            raise ValueError("It goes by labels, and the pool has none.")
+        return by_labels(pool, k, rng=rng)
+
+    assert check_method("selectors", by_hand)["kept"].tolist() == [True] * 9
+    by_labels.needs = ("labels",)
+    assert check_method("selectors", by_labels)["kept"].tolist() == [True] * 9
 
 
 def test_edges_of_k():
@@ -150,14 +175,14 @@ def test_edges_of_k():
 
 def test_on_a_pool_of_ones_own():
     pool = Pool(embedding=np.random.default_rng(0).normal(size=(20, 3)), chosen=[0, 1])
-    assert check_method("selectors", good, pool=pool)["kept"].tolist() == [True] * 8
+    assert check_method("selectors", good, pool=pool)["kept"].tolist() == [True] * 9
     said = "The method 'margin' needs 'labels or proba', and the pool has none."
     assert broken("selectors", "margin", pool=pool)[RETURNS].startswith(said)
 
 
 def test_proba_is_made_where_it_is_needed():
     pool = Pool(embedding=np.random.default_rng(0).normal(size=(20, 3)), labels=list("ab") * 10)
-    assert check_method("selectors", "margin", pool=pool)["kept"].tolist() == [True] * 8
+    assert check_method("selectors", "margin", pool=pool)["kept"].tolist() == [True] * 9
 
 
 # ---- other stages --------------------------------------------------------------------------------
@@ -188,7 +213,7 @@ def test_clusters_may_be_numbered_anew_but_not_dealt_anew():
     def by_turns(pool, *, rng):
         return np.arange(len(pool)) % 3, np.ones(len(pool))
 
-    assert check_method("clusters", blobs)["kept"].tolist() == [True] * 5
+    assert check_method("clusters", blobs)["kept"].tolist() == [True] * 6
     assert list(broken("clusters", by_turns)) == [PERMUTED]
 
 
@@ -200,7 +225,7 @@ def test_a_map_may_be_turned_but_not_shuffled():
     def dealt(pool, n_components, *, rng):
         return np.random.default_rng(0).normal(size=(len(pool), n_components))
 
-    assert check_method("maps", mirrored)["kept"].tolist() == [True] * 5
+    assert check_method("maps", mirrored)["kept"].tolist() == [True] * 6
     assert list(broken("maps", dealt)) == [PERMUTED]
 
 
@@ -213,7 +238,7 @@ def test_pairs_of_duplicates_are_compared_by_row():
     def first_two(pool, threshold, *, rng):
         return np.array([[0, 1]]), np.array([0.95])
 
-    assert check_method("duplicates", close)["kept"].tolist() == [True] * 5
+    assert check_method("duplicates", close)["kept"].tolist() == [True] * 6
     assert list(broken("duplicates", first_two)) == [PERMUTED]
 
 

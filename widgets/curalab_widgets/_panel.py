@@ -91,6 +91,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     selected = Ids()
+    recorded = traitlets.Int(0)  # times that decisions were written or taken back here
 
     _state: tuple[str, ...] = ("selected",)  # traits that `to_code` writes down
     _args: tuple[Any, ...] = ()
@@ -194,17 +195,16 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def undo(self) -> None:
         """Take back the panel's last decision, after a restart the actor's; select its items."""
         ledger = self._need_ledger()
-        events: Sequence[int | None] = [None]
-        ids: list[Any] = []
         if self._history:
             events, ids = self._history[-1]
-        undone = [ledger.undo(event, actor=self._actor) for event in events]
-        if self._history:
+            undone = ledger.undo_many(events, actor=self._actor)
             self._history.pop()
         else:
+            undone = pd.RangeIndex(last := ledger.undo(actor=self._actor), last + 1)
             ids = ledger.to_frame().loc[undone, "row_id"].tolist()
         self.selected = [known for known in ids if known in self.ids]
         self._say(f"Taken back: {self._count(len(undone))}.")
+        self.recorded += 1
 
     def _record(self, **columns: Any) -> None:
         ledger, ids = self._need_ledger(), self.selected
@@ -215,6 +215,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         events = ledger.record_many(pd.DataFrame(wide, dtype=object))
         self._history.append((list(events), ids))
         self._say(f"Recorded: {self._count(len(ids))}, signed {self._actor}.")
+        self.recorded += 1
 
     def _grounds(self) -> dict[str, Any]:
         """Return what a decision rests on: method, params, embedding, reason."""

@@ -27,7 +27,7 @@ from curalab.leaderboard._protocols import PROTOCOLS, Protocol, check_protocol
 from curalab.leaderboard._runs import OVER, curve_of, listed, ranked
 from curalab.leaderboard._select import Selecting, check_budgets, check_test
 from curalab.leaderboard._work import run_all
-from curalab.pool import Pool, Stage, as_pool, describe, find_stage, resolve
+from curalab.pool import Pool, Stage, as_pool, describe, find_stage, plugin_names, resolve
 from curalab.results import StageResult
 
 __all__ = ["PROTOCOLS", "Leaderboard", "Protocol", "bench"]
@@ -235,7 +235,7 @@ def bench(
         params={
             "verb": "bench",
             "stage": stage,
-            "methods": {name: describe(*resolve(known, m)) for name, m in named.items()},
+            "methods": {name: _described(known, m) for name, m in named.items()},
             "budgets": budgets,
             "protocol": _told(protocol) if stage == "selectors" else None,
             "n_seeds": n_seeds,
@@ -262,6 +262,13 @@ def _refuse_unused(stage: str, given: Mapping[str, Any]) -> None:
         raise TypeError(complain(needed, rule, None))
 
 
+def _described(stage: Stage, method: Any) -> Mapping[str, Any]:
+    try:
+        return describe(*resolve(stage, method))
+    except Exception as error:  # another package's import may raise anything; its row says so too
+        return {"method": method, "broken": f"{type(error).__name__}: {error}"}
+
+
 def _named(stage: Stage, methods: Any) -> dict[str, Any]:
     """Return the methods under distinct, readable names."""
     if isinstance(methods, str) or callable(methods) or not len(methods):
@@ -269,7 +276,8 @@ def _named(stage: Stage, methods: Any) -> dict[str, Any]:
         raise TypeError(complain("methods", "a list of methods", what=got))
     named: dict[str, Any] = {}
     for method in methods:
-        resolve(stage, method)  # what is no method at all is refused before anything runs
+        if not (isinstance(method, str) and method in plugin_names(stage)):
+            resolve(stage, method)  # what is no method at all is refused before anything runs
         name = method if isinstance(method, str) else getattr(method, "__name__", repr(method))
         again = sum(known.partition(" #")[0] == name for known in named)
         named[f"{name} #{again + 1}" if again else name] = method

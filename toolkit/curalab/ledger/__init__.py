@@ -7,7 +7,7 @@ what to do with it, who says so, by which method, and why.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -165,6 +165,23 @@ class Ledger:
             of the event it takes back.
         """
         return self._storage.undo(event, actor=check_text("actor", actor))
+
+    def undo_many(self, events: Sequence[int], *, actor: str) -> pd.RangeIndex:
+        """Take back several events in one transaction: all of them, or none.
+
+        Parameters
+        ----------
+        events : sequence of int
+            The events, each not taken back yet.
+        actor : str
+            Who takes them back.
+
+        Returns
+        -------
+        RangeIndex
+            The numbers of the new events, in the order of `events`.
+        """
+        return self._storage.undo_many(list(events), actor=check_text("actor", actor))
 
     def apply(self, items: pd.DataFrame) -> pd.DataFrame:
         """Carry the decisions out on a table and return a new one.

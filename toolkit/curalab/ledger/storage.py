@@ -71,6 +71,14 @@ class Storage:
             target = _last_of(connection, actor) if event is None else _check(connection, event)
             return int(connection.execute(_UNDO, (_now(), actor, target)).lastrowid or 0)
 
+    def undo_many(self, events: Sequence[int], *, actor: str) -> pd.RangeIndex:
+        """Write events that take back `events`, all or none; return their numbers."""
+        with self._transaction() as connection:
+            first, now = _newest(connection) + 1, _now()
+            for event in events:
+                connection.execute(_UNDO, (now, actor, _check(connection, event)))
+        return pd.RangeIndex(first, first + len(events), name="event")
+
     def read(self, columns: Sequence[str] = _COLUMNS, *, newest: int | None = None) -> pd.DataFrame:
         """Return all events or the newest few, values as JSON text, with the `subject` of each."""
         names = ["event", *columns]

@@ -17,7 +17,7 @@ from curalab._check import check_choice, complain
 from curalab.embedding import Embedding
 from curalab.pool._stage import Stage, find_stage, stages
 
-__all__ = ["describe", "method_names", "methods", "resolve"]
+__all__ = ["describe", "method_names", "methods", "plugin_names", "resolve"]
 
 _GROUP = "curalab.methods"
 _COLUMNS = ["stage", "name", "kind", "start_here", "needs", "cost", "paper", "summary"]
@@ -30,6 +30,11 @@ def _plugins(stage: Stage) -> dict[str, EntryPoint]:
         if noun == stage.name and name not in stage.methods and name not in stage.functions:
             found[name] = point
     return found
+
+
+def plugin_names(stage: Stage) -> list[str]:
+    """Return the names of the methods that other packages bring; some may not load."""
+    return list(_plugins(stage))
 
 
 def method_names(stage: Stage) -> list[str]:

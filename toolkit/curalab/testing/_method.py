@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ import pandas as pd
 from curalab._check import check_choice
 from curalab.heads import with_proba
 from curalab.pool import Pool, Stage, as_pool, find_stage, resolve, run, stages
-from curalab.testing._pools import agree, permuted, planted, snapshot
+from curalab.testing._pools import agree, bared, permuted, planted, snapshot
 from curalab.testing._verdict import KEPT, WROTE, Verdict, equal, report, tried
 
 __all__ = ["check_method"]
 
 _OTHERS = ("encoders", "documents")
+_PARTS = ("data", "labels", "proba", "groups", "order", "target", "reference")
+_GIVEN = {"label_errors": ("labels",), "pseudo_labels": ("labels",)}  # what the verb asks for
 _HINT = "For encoders there is check_encoder."
 
 
@@ -90,7 +93,8 @@ class _Trial:
             "leaves the pool as it was": lambda: self._is_still(before),
         }
         on_valid: dict[str, Callable[[], Verdict]] = {
-            "follows a permutation of the pool": self._follows
+            "says what it needs": self._is_frank,
+            "follows a permutation of the pool": self._follows,
         }
         if self.stage.name == "selectors":
             free = len(self.pool) - self._n_chosen
@@ -156,6 +160,24 @@ class _Trial:
         if not changed:
             return KEPT
         return False, f"It changed {', '.join(changed)}. Work on a copy."
+
+    def _is_frank(self) -> Verdict:
+        said = getattr(self.function, "needs", ())
+        needs = (said,) if isinstance(said, str) else tuple(said)
+        pool = bared(self.pool, (*needs, *_GIVEN.get(self.stage.name, ())))
+        try:
+            self._checked(pool)
+        except Exception as error:  # what is under test may raise anything
+            absent = [part for part in _PARTS if getattr(pool, part) is None]
+            if isinstance(error, ValueError) and re.search(
+                rf"\b({'|'.join(absent)})\b", str(error)
+            ):
+                return KEPT  # with these settings, and it says so
+            return False, (
+                f"On a pool with nothing but what `needs` names it says: {error}. Name what it "
+                'needs, such as needs = ("labels",), or do without.'
+            )
+        return KEPT
 
     def _draws_from_its_own(self) -> Verdict:
         before = _global_state()

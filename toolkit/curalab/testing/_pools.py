@@ -11,7 +11,7 @@ from curalab._check import AnyArray, IntArray
 from curalab.embedding import Embedding
 from curalab.pool import Array, Pool
 
-__all__ = ["agree", "permuted", "planted", "snapshot"]
+__all__ = ["agree", "bared", "permuted", "planted", "snapshot"]
 
 _ROWWISE = ("labels", "proba", "groups", "order")
 
@@ -49,6 +49,16 @@ def planted() -> Pool:
             labels=np.array(["a", "b", "c"], dtype=object)[clean],
         ),
     )
+
+
+def bared(pool: Pool, needs: tuple[str, ...]) -> Pool:
+    """Return the pool without the parts that `needs` does not name."""
+    whole = pool.embedding
+    given = {name: getattr(pool, name) for name in needs}
+    if "proba" in needs:
+        given["classes"] = pool.classes
+    bare = Embedding(ids=whole.ids, vectors=whole.vectors, metric=whole.metric)
+    return Pool(embedding=bare, **given)
 
 
 def permuted(pool: Pool, order: IntArray) -> Pool:
