@@ -5,7 +5,7 @@
 #            TORCH_INDEX  the package index to take torch from (default: pip's own)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab book bench bench-quick clean chromium
+.PHONY: help demo test test-browser-full lint lab book bench bench-quick clean chromium
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,13 +22,16 @@ WIDGETS := $(VENV)/.stamp-widgets-$(SUM)
 DEV := $(VENV)/.stamp-dev-$(SUM)
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' Makefile
 
 demo: $(WIDGETS)  ## curate a sample from end to end and write the report to out/demo/
 	$(VENV)/bin/curalab demo
 
 test: $(DEV) chromium lint  ## all checks: ruff, mypy, unit tests, doctests, notebooks, browser
 	$(PY) -m pytest --durations=10
+
+test-browser-full: $(DEV) chromium  ## every path of every panel in a real browser (long)
+	$(PY) -m pytest --durations=10 -m "full or not full" tests/browser
 
 lint: $(DEV)  ## ruff and mypy only
 	$(PY) -m ruff check

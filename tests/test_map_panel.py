@@ -273,7 +273,8 @@ def test_results_of_other_vectors_are_refused(blobs):
             MapPanel(view, items, **given)
         assert str(caught.value) == (
             f"The '{name}' parameter must be of the vectors that the map shows. Got {kind} of the "
-            f"embedding {other.fingerprint[:8]}, while the map is of {emb.fingerprint[:8]}, instead."
+            f"embedding {other.fingerprint[:8]}, while the map is of {emb.fingerprint[:8]}, "
+            "instead."
         )
 
 

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-# One browser and one server for all tests here. While playwright runs, its event loop does, and tests
-# that start one of their own (a notebook executed with nbclient, say) had better not meet it: those
-# here are the last of a run; see tests/conftest.py.
+# anywidget gives a widget's script two seconds to load and lets all news of a later one go lost:
+# enough for a person's machine, not for one that runs these tests beside others.
+PATIENCE = """
+const timeout = AbortSignal.timeout;
+AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, Math.max(milliseconds, 60000));
+"""
+
+
+# One browser and one server for all tests here. While playwright runs, its event loop does, and
+# tests that start one of their own (a notebook executed with nbclient, say) had better not meet it:
+# tests/conftest.py runs those here last.
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
@@ -39,7 +47,9 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def tab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[[type[Tab]], Tab]]:
+def tab(
+    browser: Browser, server: Server, request: pytest.FixtureRequest
+) -> Iterator[Callable[[type[Tab]], Tab]]:
     """Return a function that opens a tab of a class of lab.py; each test has a folder of its own.
 
     A test that fails leaves the picture out/screenshots/failed-NAME.png.
@@ -47,6 +57,7 @@ def tab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Ite
     failures = request.session.testsfailed
     own = server.within(re.sub(r"\W+", "-", f"{request.path.stem}-{request.node.name}"))
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_init_script(PATIENCE)
     tabs: list[Tab] = []
 
     def opened(kind: type[Tab]) -> Tab:

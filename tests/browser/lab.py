@@ -42,7 +42,7 @@ from PIL import Image
 from browser.server import TIMEOUT, Server, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import ConsoleMessage, Locator, Page
 
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
 
@@ -94,10 +94,11 @@ class Tab:
         """What the browser's console reported as errors."""
         page.set_default_timeout(TIMEOUT * 1000)
         page.on("pageerror", lambda problem: self.problems.append(str(problem)))
-        page.on(
-            "console",
-            lambda line: self.problems.append(line.text) if line.type == "error" else None,
-        )
+        page.on("console", self._heard)
+
+    def _heard(self, line: ConsoleMessage) -> None:
+        if line.type == "error":
+            self.problems.append(f"{line.text} {line.location.get('url', '')}".strip())
 
     def _copied(self, notebook: Path | str) -> str:
         """Return the name of the copy of a notebook where the server finds it."""
@@ -159,6 +160,23 @@ class Tab:
                     mouse.move(x + (next_x - x) * step / 8, y + (next_y - y) * step / 8)
                     self.page.evaluate("() => new Promise(requestAnimationFrame)")
             mouse.up()
+
+    def drag_until(
+        self, element: Locator, path: Sequence[tuple[float, float]], what: Locator | str
+    ) -> None:
+        """Drag until something is to be seen; a drag that was missed is repeated.
+
+        In Lab, `what` may be an expression instead, which is true in the kernel then.
+        """
+        for timeout in (15, 15, TIMEOUT):
+            self.drag(element, path)
+            with contextlib.suppress(TimeoutError):
+                self._seen(what, timeout)
+                return
+        raise TimeoutError(f"Dragged three times in vain for {what}")
+
+    def _seen(self, what: Locator, timeout: float) -> None:
+        until(what.is_visible, what=str(what), timeout=timeout)
 
     @contextlib.contextmanager
     def _held(self, key: str) -> Iterator[None]:
@@ -268,16 +286,11 @@ class Lab(Tab):
         except Error:  # between two kernels nobody answers
             return None
 
-    def drag_until(
-        self, element: Locator, path: Sequence[tuple[float, float]], expression: str
-    ) -> None:
-        """Drag until the kernel finds the expression true; a drag that was missed is repeated."""
-        for timeout in (15, 15, TIMEOUT):
-            self.drag(element, path)
-            with contextlib.suppress(TimeoutError):
-                self.wait_for(expression, timeout=timeout)
-                return
-        raise TimeoutError(f"Dragged three times, and {expression} is not true in the kernel")
+    def _seen(self, what: Locator | str, timeout: float) -> None:
+        if isinstance(what, str):
+            self.wait_for(what, timeout=timeout)
+        else:
+            super()._seen(what, timeout)
 
     def theme(self, name: str) -> None:
         """Change to the "light" or the "dark" theme."""

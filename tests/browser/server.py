@@ -30,7 +30,9 @@ _FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    # no calls home
+    # no calls home, and none of the pages to anywhere else
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-proxy-server",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-quic",

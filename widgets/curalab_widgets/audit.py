@@ -85,7 +85,7 @@ class AuditPanel(Panel):
 
     def __init__(
         self,
-        report: Audit,
+        report: Any,
         items: pd.DataFrame,
         *,
         embedding: Embedding | None = None,
@@ -95,11 +95,11 @@ class AuditPanel(Panel):
         actor: str | None = None,
         link: str | None = None,
     ) -> None:
-        if not isinstance(report, Audit):
+        if not isinstance(report, Audit):  # of a caller without types
             got = type(report).__name__
             raise TypeError(complain("report", "an Audit, what cl.audit returns", what=got))
         items = align("items", check_table("items", items), report.ids)
-        made_of = report.params.get("embedding")
+        made_of = str(report.params.get("embedding"))
         if embedding is not None and embedding.fingerprint != made_of:
             what = f"that of {embedding.fingerprint[:8]}, while the audit is of {made_of[:8]},"
             raise ValueError(complain("embedding", "the one that was audited", what=what))
@@ -253,7 +253,7 @@ class AuditPanel(Panel):
         for button in self._bar:
             button.layout.display = "" if is_open else "none"
         row = self._row(self.problem) if is_open else None
-        left = [] if row is None else self._undecided(pd.Index(row.ids))
+        left: Any = [] if row is None else self._undecided(pd.Index(row.ids))
         can = row is not None and self._ledger is not None and "'drop'" in row.call and len(left)
         self._all.layout.display = "" if can else "none"
         self._all.description = f"Drop all {len(left):,} undecided"
@@ -278,7 +278,8 @@ class AuditPanel(Panel):
 
     def _still(self) -> str:
         parts = [f"<p>{plain(repr(self._report), limit=200)}</p>"]
-        for row in self._report.problems.itertuples():
+        problems: Any = self._report.problems.itertuples()
+        for row in problems:
             rows = self.ids.get_indexer(pd.Index(list(row.ids)[:_SHOWN])).tolist()
             why = {"why": list(row.why)[:_SHOWN]} if len(row.why) else {}
             parts.append(

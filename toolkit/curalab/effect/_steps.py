@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, check_seed, complain
-from curalab.effect import Effect, measure_effect
 from curalab.effect._interval import Gain, gain_of
 from curalab.items._table import check_column, check_table
 from curalab.ledger import Ledger
+
+if TYPE_CHECKING:
+    from curalab.effect import Effect
 
 __all__ = ["ALL_STEPS", "effect_by_step"]
 
@@ -83,24 +85,27 @@ def effect_by_step(
     >>> rng = np.random.default_rng(0)
     >>> truth = rng.integers(2, size=300)
     >>> items = pd.DataFrame({"label": np.where(truth, "b", "a")})
-    >>> emb = cl.Embedding(vectors=rng.normal(size=(300, 2)) + 2 * truth[:, None])
+    >>> x = rng.normal(size=(300, 2)) + 2 * truth[:, None]
+    >>> emb = cl.Embedding(vectors=x, metric="euclidean")
     >>> dirty = items[:100].copy()
     >>> dirty.loc[:40, "label"] = "a"
     >>> wrong = dirty.index[dirty["label"] != items["label"][:100]]
     >>> folder = tempfile.TemporaryDirectory()
     >>> with cl.Ledger(f"{folder.name}/my.ledger") as ledger:
     ...     for row in wrong:
-    ...         event = ledger.record(row, action="drop", actor="Ann")
+    ...         event = ledger.record(row, action="relabel", field="label", new="b", actor="Ann")
     ...     event = ledger.record(99, action="weight", new=0.5, actor="Bob")
     ...     effects = effect_by_step(
-    ...         dirty, ledger, test=items[100:], embedding=emb, n_seeds=3, random_state=0
+    ...         dirty, ledger, test=items[100:], embedding=emb, n_seeds=5, random_state=0
     ...     )
     >>> list(effects)
-    ['drop by Ann', 'weight by Bob', 'all steps']
-    >>> effects["drop by Ann"].is_detectable, effects["weight by Bob"].is_detectable
+    ['relabel by Ann', 'weight by Bob', 'all steps']
+    >>> effects["relabel by Ann"].is_detectable, effects["weight by Bob"].is_detectable
     (True, False)
     >>> folder.cleanup()
     """
+    from curalab.effect import measure_effect  # which this file is a part of
+
     for name, table in (("items", items), ("test", test)):
         check_column(check_table(name, table), labels, name="labels")
     if not isinstance(ledger, Ledger):
@@ -163,7 +168,8 @@ def _after_each(
     is_dropped = np.zeros(len(before), dtype=bool)
 
     def state() -> pd.DataFrame:
-        trains = np.where(is_dropped, None, label)
+        trains = label.copy()
+        trains[is_dropped] = None
         return pd.DataFrame({labels: trains, "weight": weight.copy()}, index=before.index)
 
     tables = [state()]

@@ -1,0 +1,105 @@
+"""What a person made of clusters, in a ledger: tags that say it, and how to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curalab.ledger import Ledger
+from curalab_widgets._cards import is_missing
+from curalab_widgets._grouping import Edit
+
+__all__ = ["edits_in", "labels_in", "last_batch", "relabels", "tags"]
+
+_PANEL = "ClusterPanel"
+_TAGS = {
+    "merge": "same cluster as {}",
+    "split": "other cluster than {}",
+    "must_link": "belongs with {}",
+    "cannot_link": "does not belong with {}",
+    "name": "cluster: {}",
+}
+
+
+def tags(
+    edits: Sequence[Edit],
+    ids: pd.Index,
+    *,
+    actor: str,
+    method: str,
+    embedding: str,
+    about: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Return a decision for each edit: a tag on its first row."""
+    rows = []
+    for edit in edits:
+        other = str(ids[edit.rows[-1]])
+        said = {"panel": _PANEL, "edit": edit.kind, "other": other, "name": edit.text, **about}
+        text = _TAGS[edit.kind].format(edit.text if edit.kind == "name" else other)
+        rows.append({"row_id": ids[edit.rows[0]], "new": text, "params": said})
+    given = {"action": "tag", "actor": actor, "method": method, "embedding": embedding}
+    return pd.DataFrame(rows, dtype=object).assign(**given, reason="clusters changed by hand")
+
+
+def edits_in(
+    ledger: Ledger, ids: pd.Index, embedding: str
+) -> tuple[list[Edit], list[int], dict[str, Any]]:
+    """Return the edits in force made of this embedding, their events, and what the last says."""
+    if not len(ledger):
+        return [], [], {}
+    known = ledger.to_frame()
+    known = known[known["active"] & (known["action"] == "tag") & (known["embedding"] == embedding)]
+    row_of = {str(id): row for row, id in enumerate(ids)} if len(known) else {}
+    edits, events, last = [], [], {}
+    for event, row_id, said in zip(known.index, known["row_id"], known["params"], strict=True):
+        if not isinstance(said, Mapping) or said.get("panel") != _PANEL:
+            continue
+        rows = [int(ids.get_indexer(pd.Index([row_id]))[0]), row_of.get(said["other"], -1)]
+        if min(rows) >= 0:
+            is_name = said["edit"] == "name"
+            edits.append(Edit(said["edit"], tuple(rows[: 1 if is_name else 2]), said["name"]))
+            events.append(int(event))
+            last = dict(said)
+    return edits, events, last
+
+
+def last_batch(ledger: Ledger, actor: str) -> tuple[list[int], list[Any]]:
+    """Return the events of an actor's last decision, and their rows: what was recorded at once."""
+    known = ledger.to_frame()
+    own = known[known["active"] & (known["actor"] == actor) & (known["action"] != "undo")]
+    if not len(own):
+        return [], []
+    batch = [said.get("batch") if isinstance(said, Mapping) else None for said in own["params"]]
+    with_last = np.array([one is not None and one == batch[-1] for one in batch], dtype=bool)
+    with_last[-1] = True
+    return own.index[with_last].tolist(), own["row_id"][with_last].tolist()
+
+
+def relabels(given: pd.Series[Any], new: Sequence[str]) -> pd.DataFrame:
+    """Return a decision for each row of a column: its new label; rows that have it are kept."""
+    old = given.tolist()
+    same = [not is_missing(o) and bool(o == n) for o, n in zip(old, new, strict=True)]
+    columns = {
+        "row_id": given.index.tolist(),
+        "action": ["keep" if s else "relabel" for s in same],
+        "field": [None if s else given.name for s in same],
+        "old": [np.nan if is_missing(o) else o for o in old],
+        "new": [None if s else n for s, n in zip(same, new, strict=True)],
+    }
+    return pd.DataFrame(columns, dtype=object)
+
+
+def labels_in(ledger: Ledger | None, items: pd.DataFrame, column: str | None) -> Any:
+    """Return the label of each row as the ledger has it; None without a ledger or labels."""
+    if ledger is None or column is None:
+        return None
+    labels = items[column].to_numpy(dtype=object, copy=True)
+    if len(ledger):
+        known = ledger.decisions()
+        known = known[(known["action"] == "relabel") & (known["field"] == column)]
+        rows = items.index.get_indexer(known.index)
+        labels[rows[rows >= 0]] = known["new"].to_numpy(dtype=object)[rows >= 0]
+    return labels

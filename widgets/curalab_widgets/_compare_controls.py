@@ -1,0 +1,86 @@
+"""The buttons, lists and sliders of a comparison."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets
+
+if TYPE_CHECKING:
+    from curalab_widgets.compare import ComparePanel
+
+__all__ = ["controls"]
+
+_MOST_K = 50  # of the slider
+_TOOLS = {
+    "lasso": "Draw around points to select them",
+    "box": "Drag a rectangle over points to select them",
+    "move": "Drag the map; the wheel zooms",
+}
+
+
+def controls(panel: ComparePanel) -> list[list[ipywidgets.Widget]]:
+    """Return the rows of a comparison."""
+    parts = [panel._boards, panel._list]
+    for part in parts:
+        part.add_class("curalab-compare-part")
+    panel._card.add_class("curalab-compare-card")
+    panel._keys["Escape"] = panel.clear
+    walking = [
+        panel._button("Next", "Show the next of the rows that differ", panel.show_next, key="n"),
+        panel._button("Clear", "Select nothing (Esc)", panel.clear),
+    ]
+    halves = [half.box for half in panel._halves]
+    rows = [[*_tools(panel), *walking], halves, _near(panel), parts]
+    return [*rows, [panel._card], _deciding(panel)]
+
+
+def _tools(panel: ComparePanel) -> list[ipywidgets.Widget]:
+    if not panel._halves:
+        return []
+    tool = ipywidgets.ToggleButtons(
+        options=[(name.title(), name) for name in _TOOLS], tooltips=list(_TOOLS.values())
+    )
+    tool.observe(lambda change: panel.use(change["new"]), "value")
+    options = [("what is compared", None), *((name, name) for name in panel._columns())]
+    by = ipywidgets.Dropdown(options=options, description="Colour by")
+    traitlets.link((panel, "color"), (by, "value"))
+    return [tool, panel._button("Show all", "Zoom out to all points", panel.show_all), by]
+
+
+def _near(panel: ComparePanel) -> list[ipywidgets.Widget]:
+    """Return how many neighbours count, and buttons that select those of the row shown."""
+    if not panel._is_of_vectors:
+        return []
+    most = min(_MOST_K, len(panel.ids) - 1)
+    slider = ipywidgets.IntSlider(panel._k, 1, max(most, panel._k), description="Neighbours")
+
+    def moved(change: Any) -> None:
+        if (k := change["new"]) != panel._k:
+            what = f"Comparing {k} neighbours of each row"
+            panel._work.ask(partial(panel._compare, k), partial(panel._arrive, k), what=what)
+
+    def follow(_: Any) -> None:
+        slider.max, slider.value = max(slider.max, panel._k), panel._k
+
+    slider.observe(moved, "value")
+    panel.observe(follow, "k")
+    tip = "Select the row shown and its nearest rows on the {}; see where the other side has them"
+    sides = [
+        panel._button(f"Near it on the {s}", tip.format(s), partial(panel.near, s), key=s[0])
+        for s in ("left", "right")
+    ]
+    return [slider, *sides]
+
+
+def _deciding(panel: ComparePanel) -> list[ipywidgets.Widget]:
+    if panel._ledger is None:
+        return []
+    return [
+        panel._button("Keep", "The selected items are right as they are", panel.keep, key="k"),
+        panel._button("Drop", "The selected items do not belong here", panel.drop, key="d"),
+        panel._button("Undo", "Take back the last decision", panel.undo, key="u"),
+        *panel._labelling(),
+    ]
