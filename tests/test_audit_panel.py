@@ -89,7 +89,7 @@ def test_all_rows_of_a_problem_are_dropped_at_once_and_taken_back(audited, ledge
     assert set(known.index[known["action"] == "drop"]) == odd
     assert set(known["reason"]) == {"outliers"}
     assert f"{len(odd)} of {len(odd)}" in panel._list.value
-    click(panel, "Undo")
+    panel.undo()
     assert len(ledger.decisions()) == 0
     assert f"0 of {len(odd)}" in panel._list.value
 

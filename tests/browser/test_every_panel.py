@@ -43,11 +43,11 @@ CELLS = {
 # What a hand does then: clicks, keys, and what Python selects before.
 DEEDS = {
     "audit": ["[data-pick^='problem:']:has-text('duplicates')", "button:Drop the copies"],
-    "clusters": ["button:Accept"],
+    "clusters": ["clusters.name(0, 'zero')", "button:Accept as labels"],
     "duplicates": ["d"],
     "pseudo": ["a"],
     "selectors": ["t"],
-    "compare": ["select", "1"],
+    "compare": ["compare.selected = list(items.index[:2])", "1"],
 }
 
 
@@ -76,8 +76,8 @@ def test_every_panel_shows_and_decides(lab, write_notebook):
 
 
 def _do(lab, panel, name, deed):
-    if deed == "select":
-        lab.execute(f"{name}.selected = list(items.index[:2])")
+    if deed.startswith(f"{name}."):
+        lab.execute(deed)
     elif deed.startswith("["):
         panel.locator(deed).first.click()
         lab.wait_for(f"{name}.problem is not None")

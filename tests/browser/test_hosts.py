@@ -36,7 +36,9 @@ ReviewPanel(items.index[5:15], items, ledger, actor="Ann", embedding=emb)
 # What the hosts themselves report, with or without a panel:
 KNOWN = {
     # github.com/jupyter/notebook/issues/7862: a race at the start
-    Notebook: r"Cannot read properties of undefined \(reading 'schema'\)",
+    Notebook: r"Cannot read properties of undefined \(reading 'schema'\)"
+    # a command of JupyterLab's file browser, which Notebook 7 keeps on another page
+    "|Command 'filebrowser:open-path' not registered",
     # it wants icons and mathematics from the network, which is not there; loads an extension that
     # only Notebook 7 can use (github.com/voila-dashboards/voila/issues/1514); and may not end its
     # kernel when the page goes, on a server that asks for a token

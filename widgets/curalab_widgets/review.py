@@ -204,6 +204,7 @@ class ReviewPanel(Reviewing):
         self._say(f"Recorded: 1 decision, signed {self._actor}.{self._compared(row, verdict)}")
         self._tally.heard(row)
         self._next()
+        self.recorded += 1
 
     def _compared(self, row: int, verdict: Verdict) -> str:
         """Return in words what the others said, once a second opinion is given."""
