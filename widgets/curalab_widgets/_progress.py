@@ -60,7 +60,7 @@ def told_budget(budget: ReviewBudget, recall: float) -> str:
         return (
             f"{found}<div class='curalab-review-stop'><b>✓ You may stop now.</b> With a "
             f"probability of 97.5 % at least {recall:.0%} of all wrong labels are among those "
-            "found. More reviewing would find few.</div>"
+            f"found; of the others at most about {budget.high:,.0f} are wrong.</div>"
         )
     ahead = budget.ahead["recall"].to_numpy()
     n = int(np.searchsorted(ahead, recall)) + 1
