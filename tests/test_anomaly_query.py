@@ -174,7 +174,7 @@ def test_labels_of_rows_that_are_not_chosen_are_not_looked_at():
 
 def test_it_keeps_the_promises_of_a_selector():
     kept = cl.testing.check_method("selectors", AnomalyQuery())["kept"]
-    assert [bool(k) for k in kept if k is not None] == [True] * 7
+    assert [bool(k) for k in kept if k is not None] == [True] * 8
 
 
 @pytest.mark.filterwarnings("error")

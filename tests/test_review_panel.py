@@ -20,7 +20,7 @@ from curalab.ledger import Ledger
 from curalab.outliers import Outliers
 from curalab.pool import Pool
 from curalab.pseudo_labels import PseudoLabels
-from curalab_widgets import _code
+from curalab_widgets import _code, _work
 from curalab_widgets.review import ReviewPanel
 
 N = 40
@@ -308,17 +308,23 @@ def test_what_is_left_is_estimated_every_five_decisions(bad, items, ledger):
     assert "<b>4 wrong of 5 reviewed</b>" in shown(again)
     panel.undo()
     assert "<b>4 wrong of 4 reviewed</b>" in shown(panel)
+    for _ in range(4):
+        panel.undo()
+    assert "reviewed" not in shown(panel)
 
 
-def test_keys_do_not_wait_for_the_estimate(bad, items, ledger):
+def test_keys_do_not_wait_for_the_estimate(bad, items, ledger, monkeypatch):
+    monkeypatch.setattr(_work, "_PAUSE", 1.0)  # a rest that a busy machine does not make
+
     async def main():
         panel = ReviewPanel(bad, items, ledger, n=20)
-        for _ in range(10):
+        for _ in range(11):
             press(panel, "r")
-        assert "wrong of" not in shown(panel)
+            await asyncio.sleep(0.02)  # no rest between two keys
+            assert "wrong of" not in shown(panel)
         for _ in range(200):
             await asyncio.sleep(0.05)
-            if "10 reviewed" in shown(panel):
+            if "11 reviewed" in shown(panel):
                 return
         raise AssertionError("no estimate in ten seconds")
 

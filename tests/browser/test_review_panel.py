@@ -69,6 +69,7 @@ def test_a_review_from_end_to_end(lab, write_notebook, in_the_dark):
     lab.execute("panel.recall = 0.9")
 
     # N goes to the note, where keys are letters, and Enter comes back to the keys.
+    panel.locator(".curalab-card").click()  # another theme takes the focus away
     at, n = lab.value("[panel.selected, len(ledger)]")
     lab.page.keyboard.press("n")
     lab.page.keyboard.type("drk, kept")

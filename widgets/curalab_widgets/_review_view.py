@@ -83,9 +83,10 @@ class ReviewView:
         self.card.value = self._cards.card(row)
         self.facts.value = "".join(f"<div>{fact}</div>" for fact in told)
 
-    def tell_budget(self, budget: ReviewBudget, recall: float) -> None:
-        """Show how many errors are left, and whether to stop."""
-        self.estimate.value = f"<div role='status'>{told_budget(budget, recall)}</div>"
+    def tell_budget(self, budget: ReviewBudget | None, recall: float) -> None:
+        """Show how many errors are left, and whether to stop; nothing where that is not known."""
+        told = "" if budget is None else f"<div role='status'>{told_budget(budget, recall)}</div>"
+        self.estimate.value = told
 
     def tell_second(self, agreement: pd.DataFrame, conflicts: dict[int, dict[str, str]]) -> None:
         """Show how far two agree, and where they do not."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+
+import pandas as pd
 
 from curalab._check import complain
 from curalab.label_errors import LabelErrors, ReviewBudget, review_budget
@@ -49,6 +50,7 @@ class Tally:
         self._has_errors = isinstance(suspects.result, LabelErrors)
         judged = 0 if suspects.result is None else len(suspects.result)
         self._every, self._since = max(_EVERY, judged // _SHARE), 0
+        self._budget: ReviewBudget | None = None
         self.recall = 0.9
 
     def heard(self, row: int) -> None:
@@ -61,18 +63,20 @@ class Tally:
 
     def count(self, *, estimate: bool = True) -> None:
         """Count anew; with `estimate` also what is left."""
-        self._since = 0 if estimate else self._since
+        self._work.ask(partial(self._counted, estimate), self._told)
+
+    def _counted(self, estimate: bool) -> tuple[pd.DataFrame, dict[int, dict[str, str]]]:
         now = self._verdicts.now()
-        self._work.ask(partial(self._counted, now, estimate), self._told)
+        if estimate:
+            # Not before it begins: while keys come fast it is asked for again with each, and waits.
+            self._since = 0
+            is_known = self._has_errors and any(now.values())
+            self._budget = self.budget(now) if is_known else None
+        return agreement_of(now), conflicts_of(now)
 
-    def _counted(self, now: Said, estimate: bool) -> tuple[ReviewBudget | None, Any, Any]:
-        is_known = estimate and self._has_errors and any(now.values())
-        return self.budget(now) if is_known else None, agreement_of(now), conflicts_of(now)
-
-    def _told(self, counted: tuple[ReviewBudget | None, Any, Any]) -> None:
-        budget, agreement, conflicts = counted
-        if budget is not None:
-            self._view.tell_budget(budget, self.recall)
+    def _told(self, counted: tuple[pd.DataFrame, dict[int, dict[str, str]]]) -> None:
+        agreement, conflicts = counted
+        self._view.tell_budget(self._budget, self.recall)
         shown = {row: said for row, said in conflicts.items() if not self._is_secret(row)}
         self._view.tell_second(agreement, shown)
 
