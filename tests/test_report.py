@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import curalab as cl
-import curalab_widgets._look as module
+import curalab_widgets.report._look as module
 from curalab_widgets.report import audit_page
 
 TOPICS = [["apple", "pear", "plum", "fig"], ["engine", "wheel", "brake", "gear"]]

@@ -15,7 +15,9 @@ from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.ledger import Ledger
 from curalab_widgets._cards import Cards, plain
-from curalab_widgets._effect_told import (
+from curalab_widgets._panel import Panel
+from curalab_widgets.effect._log import StepLog
+from curalab_widgets.effect._told import (
     by_table,
     headline,
     named_effects,
@@ -23,8 +25,6 @@ from curalab_widgets._effect_told import (
     step_table,
     tile_label,
 )
-from curalab_widgets._panel import Panel
-from curalab_widgets._step_log import StepLog
 from curalab_widgets.figures._live import live
 from curalab_widgets.figures._steps import effect_steps
 

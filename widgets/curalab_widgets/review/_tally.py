@@ -9,10 +9,10 @@ import pandas as pd
 
 from curalab._check import complain
 from curalab.label_errors import LabelErrors, ReviewBudget, review_budget
-from curalab_widgets._queue import Suspects
-from curalab_widgets._review_view import ReviewView
-from curalab_widgets._verdicts import Said, Verdicts, agreement_of, conflicts_of
 from curalab_widgets._work import Work
+from curalab_widgets.review._queue import Suspects
+from curalab_widgets.review._verdicts import Said, Verdicts, agreement_of, conflicts_of
+from curalab_widgets.review._view import ReviewView
 
 __all__ = ["Tally"]
 

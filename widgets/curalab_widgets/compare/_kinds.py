@@ -16,7 +16,7 @@ from curalab.label_errors import LabelErrors
 from curalab.outliers import Outliers
 from curalab.pseudo_labels import PseudoLabels
 from curalab.selectors import Selection
-from curalab_widgets._compare_rows import (
+from curalab_widgets.compare._rows import (
     Compared,
     Sides,
     clusterings,

@@ -9,18 +9,18 @@ import ipywidgets
 import pandas as pd
 
 from curalab.label_errors import ReviewBudget
-from curalab_widgets._beside import Reasons
 from curalab_widgets._cards import Cards
-from curalab_widgets._progress import (
+from curalab_widgets.review._beside import Reasons
+from curalab_widgets.review._progress import (
     told_agreement,
     told_budget,
     told_counts,
     told_said,
     told_state,
 )
-from curalab_widgets._queue import ORDERS, Suspects
-from curalab_widgets._queue_list import QueueList
-from curalab_widgets._waiting import Waiting
+from curalab_widgets.review._queue import ORDERS, Suspects
+from curalab_widgets.review._queue_list import QueueList
+from curalab_widgets.review._waiting import Waiting
 
 __all__ = ["ReviewView", "controls"]
 

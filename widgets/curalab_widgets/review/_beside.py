@@ -13,7 +13,7 @@ from curalab._check import BoolArray, FloatArray, IntArray
 from curalab.embedding import Embedding
 from curalab.neighbors import nearest
 from curalab_widgets._cards import Cards, is_missing, plain
-from curalab_widgets._queue import Suspects
+from curalab_widgets.review._queue import Suspects
 
 __all__ = ["Beside", "Reasons"]
 

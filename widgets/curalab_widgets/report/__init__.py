@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from curalab_widgets._cards import Cards, plain
-from curalab_widgets._look import look
 from curalab_widgets._page import page
+from curalab_widgets.report._look import look
 
 __all__ = ["audit_page", "notebook_page", "run_notebook"]
 
@@ -51,7 +51,7 @@ def audit_page(
         ),
         f'<p class="failed">{escape(note)}</p>' if note else "",
         _overview(report),
-        _look(report, items, embedding, label),
+        _map_part(report, items, embedding, label),
         *_problems(report, items, embedding, label),
         _how(report, embedding),
     ]
@@ -71,7 +71,7 @@ def _overview(report: Any) -> str:
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
-def _look(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> str:
+def _map_part(report: Any, items: pd.DataFrame, embedding: Any, label: str | None) -> str:
     try:
         return look(report, items, embedding, label, Cards(items))
     except Exception as error:  # told in red: without a picture the findings are still of use

@@ -17,8 +17,8 @@ from curalab.clusters._indices import silhouette
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.pool import Pool, as_pool, resolve
-from curalab_widgets._dials import settings_of
-from curalab_widgets._grouping import Edit, base_of, changed, middles, takes_links
+from curalab_widgets.clusters._dials import settings_of
+from curalab_widgets.clusters._grouping import Edit, base_of, changed, middles, takes_links
 
 __all__ = ["Finder", "Found", "drawn", "pooled"]
 

@@ -10,9 +10,9 @@ import pandas as pd
 from curalab._check import FloatArray
 from curalab.ledger import Ledger
 from curalab_widgets._cards import data_uri, is_missing, plain
-from curalab_widgets._picks import ALL, NONE, Picks
 from curalab_widgets._points import COLORS, GREY, Paint, raster
 from curalab_widgets.figures._selections import mark
+from curalab_widgets.selectors._picks import ALL, NONE, Picks
 
 __all__ = ["hovers", "of_few_values", "overlap_table", "said", "still_maps", "tagged"]
 

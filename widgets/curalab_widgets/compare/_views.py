@@ -14,9 +14,9 @@ from curalab._check import BoolArray, FloatArray, IntArray, carried_ids, complai
 from curalab.embedding import Embedding
 from curalab.maps import reduce
 from curalab_widgets._cards import data_uri, plain
-from curalab_widgets._compare_rows import QUIET, Compared, Sides
 from curalab_widgets._placed import legend
 from curalab_widgets._points import GREY, Paint, paint, point_view, raster
+from curalab_widgets.compare._rows import QUIET, Compared, Sides
 
 __all__ = ["Half", "Place", "half_paints", "places_of"]
 

@@ -17,11 +17,11 @@ from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.maps import MapQuality
 from curalab_widgets._cards import Cards, data_uri, plain, thumbnail
-from curalab_widgets._finding import RULES, found, joined, like, walk
-from curalab_widgets._map_controls import controls
 from curalab_widgets._panel import Panel, check_ledger
 from curalab_widgets._placed import DECIDED, DECISION, decided, legend, placed, sized, with_results
 from curalab_widgets._points import Paint, density, paint, point_view, raster
+from curalab_widgets.map._controls import controls
+from curalab_widgets.map._finding import RULES, found, joined, like, walk
 
 __all__ = ["MapPanel"]
 

@@ -24,7 +24,7 @@ from curalab.outliers import Outliers
 from curalab.pseudo_labels import PseudoLabels
 from curalab.results import StageResult
 from curalab_widgets._cards import is_missing
-from curalab_widgets._verdicts import Said
+from curalab_widgets.review._verdicts import Said
 
 __all__ = ["ORDERS", "Suspects"]
 

@@ -13,15 +13,15 @@ from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.label_errors import ReviewBudget
 from curalab.ledger import Ledger
-from curalab_widgets._beside import Reasons
 from curalab_widgets._cards import Cards, is_missing
-from curalab_widgets._note import Note
-from curalab_widgets._queue import Suspects
-from curalab_widgets._review_view import ReviewView, controls
-from curalab_widgets._reviewing import Reviewing
-from curalab_widgets._tally import Tally
-from curalab_widgets._verdicts import Verdict, Verdicts, agreement_of, conflicts_of, said_of
-from curalab_widgets._waiting import Waiting
+from curalab_widgets.review._beside import Reasons
+from curalab_widgets.review._note import Note
+from curalab_widgets.review._queue import Suspects
+from curalab_widgets.review._reviewing import Reviewing
+from curalab_widgets.review._tally import Tally
+from curalab_widgets.review._verdicts import Verdict, Verdicts, agreement_of, conflicts_of, said_of
+from curalab_widgets.review._view import ReviewView, controls
+from curalab_widgets.review._waiting import Waiting
 
 __all__ = ["ReviewPanel"]
 

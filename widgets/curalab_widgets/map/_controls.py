@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from curalab_widgets._finding import RULES
+from curalab_widgets.map._finding import RULES
 
 if TYPE_CHECKING:
     from curalab_widgets.map import MapPanel

@@ -14,20 +14,20 @@ from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.maps._quality import default_k
 from curalab_widgets._cards import Cards
-from curalab_widgets._compare_controls import controls
-from curalab_widgets._compare_kinds import compare_sides, sides_of
-from curalab_widgets._compare_rows import Compared
-from curalab_widgets._compare_tables import (
+from curalab_widgets._panel import Panel
+from curalab_widgets._placed import DECIDED, decided
+from curalab_widgets._points import Paint
+from curalab_widgets.compare._controls import controls
+from curalab_widgets.compare._kinds import compare_sides, sides_of
+from curalab_widgets.compare._rows import Compared
+from curalab_widgets.compare._tables import (
     Offer,
     boards_html,
     list_html,
     near_html,
     settings_that_differ,
 )
-from curalab_widgets._compare_views import Half, half_paints, places_of
-from curalab_widgets._panel import Panel
-from curalab_widgets._placed import DECIDED, decided
-from curalab_widgets._points import Paint
+from curalab_widgets.compare._views import Half, half_paints, places_of
 
 __all__ = ["ComparePanel"]
 

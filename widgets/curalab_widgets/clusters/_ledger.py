@@ -10,7 +10,7 @@ import pandas as pd
 
 from curalab.ledger import Ledger
 from curalab_widgets._cards import is_missing
-from curalab_widgets._grouping import Edit
+from curalab_widgets.clusters._grouping import Edit
 
 __all__ = ["edits_in", "labels_in", "last_batch", "relabels", "tags"]
 

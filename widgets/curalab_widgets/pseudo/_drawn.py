@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from curalab_widgets._line import Line
 from curalab_widgets._points import COLORS, GREY
 from curalab_widgets.figures._plot import plot
+from curalab_widgets.pseudo._line import Line
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from curalab_widgets._progress import OPEN, SKIPPED, state_word
-from curalab_widgets._verdicts import Verdict, Verdicts
+from curalab_widgets.review._progress import OPEN, SKIPPED, state_word
+from curalab_widgets.review._verdicts import Verdict, Verdicts
 
 __all__ = ["Waiting"]
 

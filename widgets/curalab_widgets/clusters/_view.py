@@ -9,10 +9,10 @@ import ipywidgets
 import numpy as np
 
 from curalab_widgets._cards import data_uri, plain
-from curalab_widgets._cluster_found import Found
-from curalab_widgets._cluster_list import colors_of, listed, tally
 from curalab_widgets._figure_box import figure_box, keep
 from curalab_widgets._points import raster
+from curalab_widgets.clusters._found import Found
+from curalab_widgets.clusters._list import colors_of, listed, tally
 from curalab_widgets.figures._clusters import condensed_tree
 from curalab_widgets.figures._plot import plot
 

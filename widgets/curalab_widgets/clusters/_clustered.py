@@ -14,10 +14,10 @@ from curalab._check import complain
 from curalab.clusters import Clustering
 from curalab.pool import Pool
 from curalab_widgets._cards import Cards
-from curalab_widgets._cluster_found import Finder, Found
-from curalab_widgets._cluster_ledger import edits_in, labels_in, last_batch, relabels, tags
-from curalab_widgets._grouping import Edit, check_links, read_edit, written
 from curalab_widgets._panel import Panel
+from curalab_widgets.clusters._found import Finder, Found
+from curalab_widgets.clusters._grouping import Edit, check_links, read_edit, written
+from curalab_widgets.clusters._ledger import edits_in, labels_in, last_batch, relabels, tags
 
 __all__ = ["Clustered"]
 

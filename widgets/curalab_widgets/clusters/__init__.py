@@ -12,9 +12,13 @@ import traitlets
 from curalab._check import complain
 from curalab.ledger import Ledger
 from curalab_widgets._cards import plain
-from curalab_widgets._cluster_found import Found, drawn, pooled
-from curalab_widgets._cluster_list import colors_of, painted, slots_of
-from curalab_widgets._cluster_view import (
+from curalab_widgets._points import point_view
+from curalab_widgets.clusters._clustered import Clustered
+from curalab_widgets.clusters._dials import Dials
+from curalab_widgets.clusters._found import Found, drawn, pooled
+from curalab_widgets.clusters._grouping import Edit, conflicts, read_edit, two_middles
+from curalab_widgets.clusters._list import colors_of, painted, slots_of
+from curalab_widgets.clusters._view import (
     TreeView,
     controls,
     still,
@@ -24,10 +28,6 @@ from curalab_widgets._cluster_view import (
     told_numbers,
     told_pair,
 )
-from curalab_widgets._clustered import Clustered
-from curalab_widgets._dials import Dials
-from curalab_widgets._grouping import Edit, conflicts, read_edit, two_middles
-from curalab_widgets._points import point_view
 from curalab_widgets.figures._clusters import rows_beneath
 
 __all__ = ["ClusterPanel"]

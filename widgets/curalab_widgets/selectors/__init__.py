@@ -18,22 +18,22 @@ from curalab.ledger import Ledger
 from curalab.selectors import Selection
 from curalab_widgets._cards import Cards, is_missing, plain
 from curalab_widgets._panel import Panel
-from curalab_widgets._pick_maps import RINGS, PickMaps
-from curalab_widgets._picks import ALL, NONE, Picks
-from curalab_widgets._picks_told import (
-    hovers,
-    of_few_values,
-    overlap_table,
-    said,
-    still_maps,
-    tagged,
-)
 from curalab_widgets._placed import placed
 from curalab_widgets.figures._live import live
 from curalab_widgets.figures._selections import (
     mix_and_curves,
     tell_budget,
     tell_mix,
+)
+from curalab_widgets.selectors._maps import RINGS, PickMaps
+from curalab_widgets.selectors._picks import ALL, NONE, Picks
+from curalab_widgets.selectors._told import (
+    hovers,
+    of_few_values,
+    overlap_table,
+    said,
+    still_maps,
+    tagged,
 )
 
 __all__ = ["SelectorPanel"]

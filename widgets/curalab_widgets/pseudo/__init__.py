@@ -22,12 +22,12 @@ from curalab.items._table import check_table
 from curalab.ledger import Ledger
 from curalab.pseudo_labels import Honesty
 from curalab_widgets._cards import Cards
-from curalab_widgets._line import Line, fitting
-from curalab_widgets._line_drawn import figure, picture, shapes
-from curalab_widgets._line_rows import VIEWS, gallery
 from curalab_widgets._panel import Panel
-from curalab_widgets._standing import ACCEPTED, OPEN, REJECTED, Standing, refuse_labelled
 from curalab_widgets.figures import reliability_diagram
+from curalab_widgets.pseudo._drawn import figure, picture, shapes
+from curalab_widgets.pseudo._line import Line, fitting
+from curalab_widgets.pseudo._rows import VIEWS, gallery
+from curalab_widgets.pseudo._standing import ACCEPTED, OPEN, REJECTED, Standing, refuse_labelled
 
 __all__ = ["PseudoLabelPanel"]
 

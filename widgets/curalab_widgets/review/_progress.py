@@ -9,7 +9,7 @@ import pandas as pd
 
 from curalab.label_errors import ReviewBudget
 from curalab_widgets._cards import plain
-from curalab_widgets._verdicts import Verdict
+from curalab_widgets.review._verdicts import Verdict
 
 __all__ = [
     "OPEN",

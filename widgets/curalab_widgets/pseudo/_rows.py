@@ -10,7 +10,7 @@ import pandas as pd
 
 from curalab._check import IntArray, rows_of
 from curalab_widgets._cards import Cards
-from curalab_widgets._line import Line
+from curalab_widgets.pseudo._line import Line
 
 __all__ = ["VIEWS", "gallery"]
 

@@ -7,12 +7,12 @@ from typing import Any
 import traitlets
 
 from curalab._check import check_real, complain
-from curalab_widgets._note import Note
 from curalab_widgets._panel import Ids, Panel
-from curalab_widgets._queue import Suspects
-from curalab_widgets._tally import Tally
-from curalab_widgets._verdicts import Verdicts
-from curalab_widgets._waiting import Waiting
+from curalab_widgets.review._note import Note
+from curalab_widgets.review._queue import Suspects
+from curalab_widgets.review._tally import Tally
+from curalab_widgets.review._verdicts import Verdicts
+from curalab_widgets.review._waiting import Waiting
 
 __all__ = ["Reviewing"]
 
