@@ -216,22 +216,22 @@ def test_all_steps_are_not_taken_back_at_once(effects, items, ledger):
     assert len(ledger) == 4
 
 
-def test_what_was_written_before_a_failure_is_known(effects, items, ledger, monkeypatch):
+def test_a_step_is_taken_back_whole_or_not_at_all(effects, items, ledger, monkeypatch):
     panel = EffectPanel(effects, items, ledger=ledger)
-    undo, calls = ledger.undo, []
 
-    def failing(event, *, actor):
-        calls.append(event)
-        if len(calls) == 2:
-            raise OSError("The disk is full.")
-        return undo(event, actor=actor)
+    def failing(events, *, actor):
+        raise OSError("The disk is full.")
 
-    monkeypatch.setattr(ledger, "undo", failing)
+    monkeypatch.setattr(ledger, "undo_many", failing)
     click(panel, "Undo this step")
     assert "The disk is full." in panel._said.value
-    monkeypatch.undo()
+    assert panel.recorded == 0
     press(panel, "u")
+    assert "There is nothing to undo: no step was taken back here." in panel._said.value
     assert set(ledger.decisions().index) == set("abcd")
+    monkeypatch.undo()
+    click(panel, "Undo this step")
+    assert panel.recorded == 1
 
 
 # ---- measuring -----------------------------------------------------------------------------------

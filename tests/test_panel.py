@@ -146,3 +146,22 @@ def test_what_is_stopped_changes_nothing():
         assert got == [4]
 
     asyncio.run(main())
+
+
+def test_after_a_restart_what_was_decided_at_once_is_taken_back_at_once(items, xy, ledger):
+    panel = MapPanel(xy, items, ledger=ledger, actor="Ann")
+    panel.selected = ["d"]
+    panel.keep()
+    panel.selected = ["a", "c"]
+    panel.drop()
+    ledger.record("b", action="drop", actor="Ben")
+    again = MapPanel(xy, items, ledger=ledger, actor="Ann")
+    again.undo()
+    assert again.selected == ["a", "c"]
+    assert again.recorded == 1
+    assert ledger.decisions()["action"].to_dict() == {"d": "keep", "b": "drop"}
+    again.undo()
+    assert again.selected == ["d"]
+    with pytest.raises(ValueError, match=r"^There is nothing to take back\.$"):
+        again.undo()
+    assert ledger.decisions()["actor"].tolist() == ["Ben"]

@@ -21,6 +21,7 @@ from IPython.display import publish_display_data
 from curalab._check import check_labels, complain, rows_of
 from curalab.items._table import check_column
 from curalab.ledger import Ledger
+from curalab.ledger.replay import standing
 from curalab_widgets._cards import is_missing, plain
 from curalab_widgets._code import code_of
 from curalab_widgets._page import page
@@ -193,29 +194,42 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def undo(self) -> None:
-        """Take back the panel's last decision, after a restart the actor's; select its items."""
+        """Take back the panel's last decision, after a restart the actor's; select its items.
+
+        What was decided at once is taken back at once.
+        """
         ledger = self._need_ledger()
-        if self._history:
-            events, ids = self._history[-1]
-            undone = ledger.undo_many(events, actor=self._actor)
-            self._history.pop()
-        else:
-            undone = pd.RangeIndex(last := ledger.undo(actor=self._actor), last + 1)
-            ids = ledger.to_frame().loc[undone, "row_id"].tolist()
+        events, ids = self._history[-1] if self._history else self._earlier()
+        ledger.undo_many(events, actor=self._actor)
+        self._history[-1:] = []
         self.selected = [known for known in ids if known in self.ids]
-        self._say(f"Taken back: {self._count(len(undone))}.")
+        self._say(f"Taken back: {self._count(len(events))}.")
         self.recorded += 1
 
+    def _earlier(self) -> tuple[Sequence[int], list[Any]]:
+        """Return the events and ids of the actor's last decision that stands, made at once."""
+        events = standing(self._need_ledger().to_frame())
+        own = events[(events["actor"] == self._actor).to_numpy()]
+        if not len(own):
+            raise ValueError("There is nothing to take back.")
+        last = own[(own["time"] == own["time"].iloc[-1]).to_numpy()]
+        return last.index.tolist(), last["row_id"].tolist()
+
     def _record(self, **columns: Any) -> None:
-        ledger, ids = self._need_ledger(), self.selected
-        if not ids:
+        self._need_ledger()
+        if not (ids := self.selected):
             raise ValueError("There is nothing to decide: no item is selected.")
-        given = {"row_id": ids, "actor": self._actor, **self._grounds(), **columns}
+        given = {"row_id": ids, **self._grounds(), **columns}
         wide = {k: v if isinstance(v, list) else [v] * len(ids) for k, v in given.items()}
-        events = ledger.record_many(pd.DataFrame(wide, dtype=object))
-        self._history.append((list(events), ids))
-        self._say(f"Recorded: {self._count(len(ids))}, signed {self._actor}.")
+        self._write_down(pd.DataFrame(wide, dtype=object))
+
+    def _write_down(self, decisions: pd.DataFrame) -> pd.RangeIndex:
+        """Write a table of decisions as one, signed; return their numbers."""
+        events = self._need_ledger().record_many(decisions.assign(actor=self._actor))
+        self._history.append((list(events), decisions["row_id"].tolist()))
+        self._say(f"Recorded: {self._count(len(events))}, signed {self._actor}.")
         self.recorded += 1
+        return events
 
     def _grounds(self) -> dict[str, Any]:
         """Return what a decision rests on: method, params, embedding, reason."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, check_integer, check_real, complain
+from curalab._check import AnyArray, BoolArray, check_integer, check_real, complain
 from curalab.pseudo_labels._calibration import certified, recalibrated, table_of
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Honesty:
         """
         check_real("threshold", threshold, low=0, high=1)
         soft, new = self.soft, ~self.soft.given
-        above = self._counted().query("confidence >= @threshold")
+        above = self._counted.query("confidence >= @threshold")
         rows = []
         for name in soft.classes:
             mine, proposed = above[above["predicted"] == name], new & (soft.labels == name)
@@ -139,7 +140,7 @@ class Honesty:
         `calibrated` takes each row's confidence by a temperature fitted on others, else what the
         method said. None makes bins of 50 rows, 10 at most.
         """
-        some = self._counted()
+        some = self._counted
         total = float(some["weight"].sum())
         most = max(1, int(total))
         bins = min(_MOST_BINS, max(1, int(total) // _ROWS_A_BIN)) if n_bins is None else n_bins
@@ -166,7 +167,7 @@ class Honesty:
         """
         check_real("accuracy", accuracy, low=0, high=1)
         check_real("margin", margin, low=0, high=accuracy)
-        some = self._counted()
+        some = self._counted
         columns = (some[c].to_numpy() for c in ("confidence", "right", "weight"))
         found = certified(*columns, least=accuracy - margin)
         if found is None:
@@ -196,16 +197,24 @@ class Honesty:
             raise ValueError(complain("soft", "not calibrated yet", what="calibrated labels"))
         return recalibrated(soft, self.temperature, n_judged=self.judged.index.nunique())
 
+    @cached_property
     def _counted(self) -> pd.DataFrame:
-        """Return the judged rows whose proposal would be one of `covered`."""
+        """The judged rows whose proposal would be one of `covered`."""
         known = pd.Index(self.judged["label"].unique()) if len(self.unjudged) else self.soft.classes
         kept = self.judged["predicted"].isin(known) & ~self.judged["is_new"]
         return self.judged[kept]
 
+    @cached_property
+    def _holds(self) -> BoolArray:
+        """Which of the rows are `covered`."""
+        held = np.zeros(len(self.soft), dtype=bool)
+        held[self.soft.ids.get_indexer(self.covered)] = True
+        return held
+
     def _seen(self, threshold: float) -> dict[str, float]:
-        some, new = self._counted(), ~self.soft.given
-        inside = new & self.soft.ids.isin(self.covered) & (self.soft.confidence >= threshold)
-        coverage = float(inside.sum() / new.sum()) if new.any() else np.nan
+        some, n_new = self._counted, int((~self.soft.given).sum())
+        n_inside = int((self._holds & (self.soft.confidence >= threshold)).sum())
+        coverage = n_inside / n_new if n_new else np.nan
         return {"coverage": coverage, **_table(some[some["confidence"] >= threshold])}
 
 

@@ -17,11 +17,9 @@ from curalab_widgets._cards import Cards
 from curalab_widgets._panel import Panel
 from curalab_widgets.clusters._found import Finder, Found
 from curalab_widgets.clusters._grouping import Edit, check_links, read_edit, written
-from curalab_widgets.clusters._ledger import edits_in, labels_in, last_batch, relabels, tags
+from curalab_widgets.clusters._ledger import edits_in, labels_in, relabels, tags
 
 __all__ = ["Clustered"]
-
-_MANY = 200  # decisions that are taken back at once
 
 
 class Clustered(Panel):
@@ -123,29 +121,24 @@ class Clustered(Panel):
         self._before.append(list(self.edits))
         if self._ledger is not None:
             gone = self._events[same:]
-            for event in reversed(gone):
-                self._ledger.undo(event, actor=self._actor)
+            self._ledger.undo_many(gone, actor=self._actor)
             left = [([e for e in made if e not in gone], ids) for made, ids in self._history]
             self._history = [(made, ids) for made, ids in left if made]
             self._events = [*self._events[:same], *self._recorded(edits[same:])]
         self._done = edits
 
     def _recorded(self, edits: Sequence[Edit]) -> list[int]:
-        ledger = self._need_ledger()
         if not edits:
             return []
         about = {"method": self._finder.name, "given": self._finder.settings}
         frame = tags(
             edits,
             self.ids,
-            actor=self._actor,
             method=self._finder.name,
             embedding=self._fingerprint,
-            about={**about, "settings": self._wanted, "batch": len(ledger) + 1},
+            about={**about, "settings": self._wanted},
         )
-        events = [int(event) for event in ledger.record_many(frame)]
-        self._history.append((events, frame["row_id"].tolist()))
-        return events
+        return list(self._write_down(frame))
 
     # ---- labels, and back ------------------------------------------------------------------------
 
@@ -154,7 +147,8 @@ class Clustered(Panel):
 
         Noise and clusters without a name are left as they are; rows that have the label are kept.
         """
-        ledger, made = self._need_ledger(), self._found.clustering
+        self._need_ledger()
+        made = self._found.clustering
         if self._labels is None:
             hint = "Add one: items['label'] = None."
             raise ValueError(complain("labels", "a column of the items, to relabel", None, hint))
@@ -166,19 +160,18 @@ class Clustered(Panel):
         said = {
             **{key: made.params.get(key) for key in ("settings", "random_state")},
             "edits": sum(edit.kind != "name" for edit in self._done),
-            "batch": len(ledger) + 1,
         }
         frame = relabels(self._items[self._labels].iloc[rows], new).assign(
             reason=[f"cluster {number}" for number in numbers],
             params=pd.Series([said] * len(rows), dtype=object),
-            actor=self._actor,
             method=self._finder.name,
             embedding=self._fingerprint,
         )
-        self._history.append((list(ledger.record_many(frame)), self.ids[rows].tolist()))
+        self._write_down(frame)
+        said = self._said.value
         self._labelled[rows] = new
         self._show_found(self._found)
-        self._say(f"Recorded: {self._count(len(rows))}, signed {self._actor}.")
+        self._said.value = said
 
     def undo(self) -> None:
         """Take back the last change or acceptance; after a restart the actor's last decision."""
@@ -188,27 +181,17 @@ class Clustered(Panel):
             self.edits = self._before[-1]
             del self._before[-2:]
             return
-        if not self._history and any(last := last_batch(self._ledger, self._actor)):
-            self._history.append(last)
-        if not self._history:
-            raise ValueError("There is nothing to take back.")
-        events, ids = self._history.pop()
-        ledger, actor = self._ledger, self._actor
-        self._soon(
-            lambda: [ledger.undo(event, actor=actor) for event in events],
-            lambda undone: self._undone(undone, ids),
-            what=f"Taking back {self._count(len(events))}",
-            is_long=len(events) > _MANY,
-        )
-
-    def _undone(self, undone: list[int], ids: list[Any]) -> None:
-        ledger = self._need_ledger()
+        ledger = self._ledger
+        events, ids = self._history[-1] if self._history else self._earlier()
+        ledger.undo_many(events, actor=self._actor)
+        self._history[-1:] = []
         self._done, self._events, _ = edits_in(ledger, self.ids, self._fingerprint)
         self._read_in(edits=written(self._done, self.ids))
         self._labelled = labels_in(ledger, self._items, self._labels)
         self.selected = [known for known in ids if known in self.ids]
         self._update()
-        self._say(f"Taken back: {self._count(len(undone))}.")
+        self._say(f"Taken back: {self._count(len(events))}.")
+        self.recorded += 1
 
     # ---- what comes of them ----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from curalab.ledger import Ledger
 from curalab_widgets._cards import is_missing
 from curalab_widgets.clusters._grouping import Edit
 
-__all__ = ["edits_in", "labels_in", "last_batch", "relabels", "tags"]
+__all__ = ["edits_in", "labels_in", "relabels", "tags"]
 
 _PANEL = "ClusterPanel"
 _TAGS = {
@@ -28,7 +28,6 @@ def tags(
     edits: Sequence[Edit],
     ids: pd.Index,
     *,
-    actor: str,
     method: str,
     embedding: str,
     about: Mapping[str, Any],
@@ -40,7 +39,7 @@ def tags(
         said = {"panel": _PANEL, "edit": edit.kind, "other": other, "name": edit.text, **about}
         text = _TAGS[edit.kind].format(edit.text if edit.kind == "name" else other)
         rows.append({"row_id": ids[edit.rows[0]], "new": text, "params": said})
-    given = {"action": "tag", "actor": actor, "method": method, "embedding": embedding}
+    given = {"action": "tag", "method": method, "embedding": embedding}
     return pd.DataFrame(rows, dtype=object).assign(**given, reason="clusters changed by hand")
 
 
@@ -64,18 +63,6 @@ def edits_in(
             events.append(int(event))
             last = dict(said)
     return edits, events, last
-
-
-def last_batch(ledger: Ledger, actor: str) -> tuple[list[int], list[Any]]:
-    """Return the events of an actor's last decision, and their rows: what was recorded at once."""
-    known = ledger.to_frame()
-    own = known[known["active"] & (known["actor"] == actor) & (known["action"] != "undo")]
-    if not len(own):
-        return [], []
-    batch = [said.get("batch") if isinstance(said, Mapping) else None for said in own["params"]]
-    with_last = np.array([one is not None and one == batch[-1] for one in batch], dtype=bool)
-    with_last[-1] = True
-    return own.index[with_last].tolist(), own["row_id"][with_last].tolist()
 
 
 def relabels(given: pd.Series[Any], new: Sequence[str]) -> pd.DataFrame:

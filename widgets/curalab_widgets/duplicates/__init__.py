@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from functools import partial
 from typing import Any
 
@@ -15,7 +13,6 @@ import pandas as pd
 import traitlets
 
 from curalab._check import (
-    BoolArray,
     IntArray,
     align,
     check_choice,
@@ -27,10 +24,10 @@ from curalab._check import (
 from curalab.duplicates import Duplicates
 from curalab.items._table import check_column, check_table
 from curalab.ledger import Ledger
-from curalab.ledger.events import decode, encode
-from curalab.ledger.replay import standing
-from curalab_widgets._cards import Cards, is_missing, plain
+from curalab.ledger.events import encode
 from curalab_widgets._panel import Ids, Panel
+from curalab_widgets.duplicates._copies import VERB, Copies
+from curalab_widgets.duplicates._sheet import KEYS, Sheet
 
 __all__ = ["DuplicatePanel"]
 
@@ -136,8 +133,8 @@ class DuplicatePanel(Panel):
         if self._labels is not None:
             check_column(items, labels, name="labels")
         given = None if self._labels is None else items[self._labels]
-        self._copies = _Copies(replace(duplicates, ids=self.ids), ledger, given)
-        self._sheet = _Sheet(items.drop(columns=self._labels or []))
+        self._copies = Copies(replace(duplicates, ids=self.ids), ledger, given)
+        self._sheet = Sheet(items.drop(columns=self._labels or []))
         self._queue: IntArray = np.zeros(0, dtype=np.int64)  # groups, or pairs, in order
         self._shown: list[int] = []
         self._build()
@@ -168,7 +165,7 @@ class DuplicatePanel(Panel):
         return [self._slider]
 
     def _deciding(self) -> list[ipywidgets.Widget]:
-        self._keys |= {str(i): partial(self._choose_shown, i) for i in range(1, _KEYS + 1)}
+        self._keys |= {str(i): partial(self._choose_shown, i) for i in range(1, KEYS + 1)}
         skip = self._button("Skip", "Show the next; this one comes again", self.skip, key="s")
         self._all = self._button("", "One decision for every group left", self.drop_all)
         self._use = self._button("", "Cut at the suggested threshold", self.use_suggested)
@@ -217,22 +214,18 @@ class DuplicatePanel(Panel):
 
     def drop_all(self) -> None:
         """Drop the copies in all groups that are not decided yet, as one decision."""
-        ledger = self._need_ledger()
+        self._need_ledger()
         rows = self._copies.open_rows(self.result)
         if not len(rows):
             raise ValueError("There is nothing to decide: all groups are decided.")
-        ids, action = self.ids[rows].tolist(), np.where(self.result.keep[rows], "keep", "drop")
-        same = {"actor": self._actor, **self._grounds()}
-        made = {
-            "row_id": ids,
-            **{name: [value] * len(ids) for name, value in same.items()},
-            "action": action.tolist(),
-            "reason": self._copies.reasons(self.result, rows),
-        }
-        self._history.append((list(ledger.record_many(pd.DataFrame(made, dtype=object))), ids))
+        action = np.where(self.result.keep[rows], "keep", "drop")
+        same = {name: [value] * len(rows) for name, value in self._grounds().items()}
+        own = {"action": action, "reason": self._copies.reasons(self.result, rows)}
+        self._write_down(pd.DataFrame({"row_id": self.ids[rows], **same, **own}, dtype=object))
+        said = self._said.value
         self._copies.say(rows, action)
         self._next()
-        self._say(f"Recorded: {self._count(len(ids))}, signed {self._actor}.")
+        self._said.value = said
 
     def judge(self, is_duplicate: bool) -> None:
         """Record of the pair on show whether its items are duplicates, and show the next."""
@@ -279,9 +272,8 @@ class DuplicatePanel(Panel):
     def undo(self) -> None:
         """Take back the last decision or verdict, after a restart the actor's; show it again."""
         ledger = self._need_ledger()
-        events, ids = self._history[-1] if self._history else self._copies.earlier(self._actor)
-        for event in events:
-            ledger.undo(event, actor=self._actor)
+        events, ids = self._history[-1] if self._history else self._earlier()
+        ledger.undo_many(events, actor=self._actor)
         self._history[-1:] = []
         self._copies.read()
         self._recut()
@@ -289,6 +281,10 @@ class DuplicatePanel(Panel):
         if len(rows := rows[self.result.group[rows] >= 0]):
             self._go(self.ids[rows[:2]] if len(rows) == 2 else self.ids[rows[:1]])
         self._say(f"Taken back: {self._count(len(events))}.")
+        self.recorded += 1
+
+    def _earlier(self) -> tuple[Sequence[int], list[Any]]:
+        return self._copies.earlier(self._actor)
 
     def _record(self, **columns: Any) -> None:
         rows, action = rows_of(self.ids, self.selected), columns["action"]
@@ -297,7 +293,7 @@ class DuplicatePanel(Panel):
         self._next()
 
     def _grounds(self) -> dict[str, Any]:
-        params = {**_VERB, **self.result.params}
+        params = {**VERB, **self.result.params}
         made = {key: params.get(key) for key in ("method", "embedding")}
         reason = f"no duplicates (group {self.group}, threshold {self.threshold:.4g})"
         return {**made, "params": params, "reason": reason}
@@ -469,7 +465,7 @@ class DuplicatePanel(Panel):
         for mode, parts in self._parts.items():
             for part in parts:
                 part.layout.display = "" if mode == self.mode else "none"
-        off = {"d", *map(str, range(1, _KEYS + 1))} if self.mode == "pairs" else {"y"}
+        off = {"d", *map(str, range(1, KEYS + 1))} if self.mode == "pairs" else {"y"}
         self._ear.wanted = [key for key in self._keys if key not in off]
         self._tell_verdicts()
         self._head.value = self._headed()
@@ -547,314 +543,3 @@ class DuplicatePanel(Panel):
             told["label"] = [self._given(row) for row in rows]
         said = f"{self._count_told.value} at a threshold of {self.threshold:.4g}"
         return f"<p>{said}; {self.decided:,} groups decided.</p>{self._sheet.table(rows, told)}"
-
-
-# ---- what is known of copies ---------------------------------------------------------------------
-
-_VERB = {"verb": "find_duplicates"}  # tells decisions about copies from others on the same rows
-_OPEN, _KEPT, _DROPPED = 0, 1, 2
-
-
-class _Copies:
-    """Pairs as found, and what the ledger says of them and of their items.
-
-    Parameters
-    ----------
-    found : Duplicates
-        At the lowest threshold. A pair is called by its position in `found.pairs()`, which it
-        keeps at any other threshold: the most similar come first.
-    ledger : Ledger or None
-    labels : Series or None
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_pairs, 2)
-    judged : dict
-        Verdicts by pair.
-    """
-
-    def __init__(
-        self, found: Duplicates, ledger: Ledger | None, labels: pd.Series[Any] | None
-    ) -> None:
-        self.found, self._ledger, self._labels = found, ledger, labels
-        self.rows = found.found[["row_a", "row_b"]].to_numpy(dtype=np.int64)
-        key = self.rows.min(axis=1, initial=len(found)) * len(found) + self.rows.max(axis=1)
-        self._by_key = np.argsort(key, kind="stable")
-        self._key = key[self._by_key]
-        self.read()
-
-    def read(self) -> None:
-        """Take over what the ledger says, by whomever."""
-        self._said = np.full(len(self.found), _OPEN)
-        self.judged: dict[int, bool] = {}
-        if self._ledger is None:
-            return
-        events = self._events()
-        is_own, action, row = events["is_own"], events["action"], events["row"].to_numpy()
-        is_fate = action.isin(["keep", "drop"]).to_numpy()
-        self.say(row[is_fate & is_own], action[is_fate & is_own])
-        # Whoever spoke last on a row decides whether it is there at all.
-        is_last = is_fate & events["active"].to_numpy()
-        is_gone = (action == "drop").to_numpy()
-        self._said[row[is_last & is_gone]] = _DROPPED
-        stays = row[is_last & ~is_gone]
-        self._said[stays[self._said[stays] == _DROPPED]] = _KEPT
-        verdicts = events[is_own & (action == "tag").to_numpy()]
-        others = self._row_of(decode(params["pair_with"] for params in verdicts["params"]))
-        at = self.pair_at(verdicts["row"].to_numpy(), others)
-        for number, params in zip(at.tolist(), verdicts["params"], strict=True):
-            if number < len(self.rows):
-                self.judged[number] = params["is_duplicate"]
-
-    def _events(self) -> pd.DataFrame:
-        """Return the decisions that stand on the items, with their rows."""
-        if self._ledger is None:
-            return pd.DataFrame()
-        events = standing(self._ledger.to_frame())
-        own = [bool(p) and p.get("verb") == _VERB["verb"] for p in events["params"]]
-        events = events.assign(row=self._row_of(events["row_id"]), is_own=np.array(own, dtype=bool))
-        return events[events["row"] >= 0]
-
-    def _row_of(self, ids: Any) -> IntArray:
-        # As objects: an index of dates would take the string "2024-01-01" for a date.
-        rows = self.found.ids.astype(object).get_indexer(pd.Index(list(ids), dtype=object))
-        return np.asarray(rows, dtype=np.int64)
-
-    def earlier(self, actor: str) -> tuple[list[int], list[Any]]:
-        """Return the events and ids of an actor's last decision, made at once."""
-        events = self._events()
-        own = events[events["is_own"] & (events["actor"] == actor)]
-        if not len(own):
-            raise ValueError(f"There is nothing to take back: {actor} decided on no copies here.")
-        last = own[own["time"] == own["time"].iloc[-1]]
-        return last.index.tolist(), last["row_id"].tolist()
-
-    def say(self, rows: IntArray, actions: Sequence[str] | Any) -> None:
-        """Take down what was decided on rows."""
-        known = {"keep": _KEPT, "drop": _DROPPED}
-        self._said[rows] = [
-            known.get(a, said) for a, said in zip(actions, self._said[rows], strict=True)
-        ]
-
-    # ---- groups
-
-    def at(self, threshold: float, chosen: Sequence[Any]) -> Duplicates:
-        """Cut at a threshold; kept is whom a hand chose, else whom the ledger or the user kept."""
-        cut = self.found.at(threshold)
-        was_given = self.found.keep & ("keeping" in self.found.params)
-        # What is dropped for other reasons must not be the one that stays.
-        worth = cut.keep + 2.0 * was_given + np.array([0.0, 4.0, -8.0])[self._said]
-        worth[rows_of(self.found.ids, chosen)] = 8.0 + np.arange(len(chosen))
-        return cut.keeping(worth) if (worth != cut.keep).any() else cut
-
-    def are_decided(self, cut: Duplicates) -> BoolArray:
-        """Whether each group is decided: all its members are, or only one is left of them."""
-        rows = np.flatnonzero(cut.group >= 0)
-        group, said = cut.group[rows], self._said[rows]
-        n_open = np.bincount(group[said == _OPEN], minlength=cut.n_groups)
-        n_left = np.bincount(group[said != _DROPPED], minlength=cut.n_groups)
-        return np.asarray((n_open == 0) | (n_left < 2))
-
-    def open_rows(self, cut: Duplicates) -> IntArray:
-        """Return the rows in groups that are not decided."""
-        rows = np.flatnonzero(cut.group >= 0)
-        return rows[~self.are_decided(cut)[cut.group[rows]]]
-
-    def lined_up(self, cut: Duplicates, order: str) -> IntArray:
-        """Return the numbers of the groups in an order."""
-        n = cut.n_groups
-        first = np.argsort(-np.bincount(cut.group[cut.group >= 0], minlength=n), kind="stable")
-        if order == "least similar":
-            least = np.ones(n)
-            pairs = self.rows[: len(cut.found), 0]
-            np.minimum.at(least, cut.group[pairs], cut.found["similarity"].to_numpy())
-            first = np.argsort(least, kind="stable")
-        elif order == "conflicts" and n:
-            worst = cut.conflicts(self._labels)["group"].unique()
-            first = np.concatenate([worst, first[~np.isin(first, worst)]])
-        return np.asarray(first, dtype=np.int64)
-
-    def reasons(self, cut: Duplicates, rows: IntArray) -> list[str]:
-        """Return why each of the rows is kept or dropped, in words."""
-        kept = np.flatnonzero(cut.keep & (cut.group >= 0))
-        name = dict(zip(cut.group[kept].tolist(), cut.ids[kept].tolist(), strict=True))
-        where = f"threshold {cut.threshold:.4g}"
-        made = []
-        for row in rows.tolist():
-            group, how = int(cut.group[row]), _like(cut.similarity[row])
-            what = "kept of its copies" if cut.keep[row] else f"copy of {name[group]}, {how}"
-            made.append(f"{what} (group {group}, {where})")
-        return made
-
-    # ---- pairs
-
-    def pair_at(self, one: IntArray, other: IntArray) -> IntArray:
-        """Return the pair that two rows are; the number of pairs where they are none."""
-        key = np.minimum(one, other) * len(self.found) + np.maximum(one, other)
-        at = np.searchsorted(self._key, key)
-        is_one = np.append(self._key, -1)[at] == key
-        return np.where(is_one, np.append(self._by_key, -1)[at], len(self.rows))
-
-    def judged_of(self, cut: Duplicates) -> pd.Series[Any]:
-        """Return the verdicts on the pairs of a cut, by their positions in it."""
-        known = {at: said for at, said in self.judged.items() if at < len(cut.found)}
-        return pd.Series(known, dtype=object)
-
-    def suggested(self) -> float | None:
-        """Return the threshold from which 95 % of the pairs found are duplicates, if there is."""
-        told = self.found.precision(self.judged_of(self.found))
-        wanted: float | None = told["suggested_threshold"]
-        return wanted
-
-    def verdicts(self) -> pd.DataFrame:
-        """Return the verdicts as `Duplicates.precision` takes them."""
-        pairs = self.rows[list(self.judged)]
-        made = {"id_a": self.found.ids[pairs[:, 0]], "id_b": self.found.ids[pairs[:, 1]]}
-        return pd.DataFrame({**made, "is_duplicate": list(self.judged.values())})
-
-    # ---- in words
-
-    def told(self, cut: Duplicates | None, row: int, kept: int) -> str:
-        """Return what is known of a row beside the one kept, as HTML."""
-        facts = []
-        if self._labels is not None:
-            label = _cell(self._labels.iloc[row], self._labels.iloc[kept])
-            facts.append(f"label <b>{label}</b>")
-        if cut is not None and row != kept:
-            facts.append(_like(cut.similarity[row]))
-        return " · ".join(facts)
-
-    def facts(self, cut: Duplicates, pair: int | None, group: int) -> list[str]:
-        """Return what a pair is, or else a group, as HTML."""
-        found = cut.found["similarity"].to_numpy()
-        if pair is not None:
-            rows, likes, facts = self.rows[pair], found[[pair]], []
-        else:
-            rows = np.flatnonzero(cut.group == group)
-            likes = found[cut.group[self.rows[: len(found), 0]] == group]
-            facts = [f"{len(rows):,} items"]
-        low, high = (f"{like:.3f}" for like in (likes.min(), likes.max()))
-        facts.append(f"similarity {low}" + f" to {high}" * (low != high))
-        if self._labels is not None:
-            counts = self._labels.iloc[rows].value_counts()
-            most = ", ".join(f"{plain(k, limit=24)} {v:,}" for k, v in counts[:4].items())
-            facts += [f"<mark>labels differ</mark>: {most}"] if len(counts) > 1 else []
-        if pair is None and self.are_decided(cut)[group]:
-            gone = int((self._said[rows] == _DROPPED).sum())
-            facts.append(f"<i>decided: {f'{gone:,} dropped' if gone else 'all stay'}</i>")
-        return facts
-
-
-def _like(similarity: float) -> str:
-    return "linked through others" if np.isnan(similarity) else f"similarity {similarity:.3f}"
-
-
-# ---- side by side --------------------------------------------------------------------------------
-
-_KEYS = 9  # cards that a number key chooses
-_FIELDS = 8  # cells on a card
-_FEW = 4  # cards up to which pictures are large
-_TEXT = 600  # characters of a text on a card
-_BEFORE = 80  # of those that lie before the first difference
-_KEPT_HERE = "<b class='curalab-duplicates-badge'>Kept</b>"
-_WORDS = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
-
-
-class _Sheet:
-    """Items beside each other, with what differs from one of them marked."""
-
-    def __init__(self, items: pd.DataFrame) -> None:
-        self._items, self._cards = items, Cards(items)
-        shown = {*self._cards.images, *self._cards.texts}
-        self._fields = [name for name in items.columns if name not in shown]
-        self.table = self._cards.table
-
-    def cards(
-        self, rows: Sequence[int], told: Sequence[str], *, against: int, are_kept: bool = True
-    ) -> str:
-        """Return a card a row: its id, what is told of it, which is HTML, and its cells.
-
-        Marked is what differs from the row `against`. With `are_kept` that one is the one kept,
-        and each other has a button to be it, which picks ``keep:row``.
-        """
-        table, base = self._items.iloc[list(rows)], self._items.iloc[against]
-        differs = {k: any(not _same(value, base[k]) for value in table[k]) for k in self._fields}
-        fields = sorted(self._fields, key=lambda k: not differs[k])[:_FIELDS]
-        side = 144 if len(rows) <= _FEW else 96
-        made = []
-        for at, row in enumerate(rows, start=1):
-            is_kept = are_kept and row == against
-            head = _KEPT_HERE if is_kept else _choice(row, at) if are_kept else ""
-            made.append(
-                f"<article class='curalab-duplicates-card{' curalab-duplicates-kept' * is_kept}'>"
-                f"<header><b>{plain(self._items.index[row])}</b>{head}</header>"
-                f"<small>{told[at - 1]}</small>{self._body(row, against, fields, side)}</article>"
-            )
-        html = f"<div class='curalab-duplicates-cards'>{''.join(made)}</div>"
-        key = (
-            f"<ins>only here</ins> <del>only in {'the one kept' if are_kept else 'the first'}</del>"
-        )
-        return html + f"<p class='curalab-said'>{key}</p>" * ("<ins>" in html or "<del>" in html)
-
-    def _body(self, row: int, against: int, fields: Sequence[Any], side: int) -> str:
-        item, base = self._items.iloc[row], self._items.iloc[against]
-        parts = [self._cards.face(row, side=side)] if self._cards.images else []
-        texts = [_prose(item[name], base[name]) for name in self._cards.texts]
-        parts += [f"<p dir='auto'>{text}</p>" for text in texts]
-        cells = "".join(
-            f"<tr><th>{plain(k)}</th><td>{_cell(item[k], base[k])}</td></tr>" for k in fields
-        )
-        return "".join(parts) + (f"<table>{cells}</table>" if cells else "")
-
-
-def _choice(row: int, number: int) -> str:
-    key = f" <kbd>{number}</kbd>" if number <= _KEYS else ""
-    return (
-        f"<button class='curalab-tile curalab-duplicates-choice' data-pick='keep:{row}' "
-        f"title='Keep this one instead'>Keep{key}</button>"
-    )
-
-
-def _same(one: Any, other: Any) -> bool:
-    return is_missing(one) if is_missing(other) else not is_missing(one) and str(one) == str(other)
-
-
-def _cell(value: Any, base: Any) -> str:
-    if _same(value, base):
-        return plain(value)
-    shown = plain(value) if plain(value) != plain(base) else plain(str(value))
-    return f"<mark>≠ {shown}</mark>"
-
-
-def _prose(value: Any, base: Any) -> str:
-    """Return a text with what differs from another marked as inserted or deleted, as HTML."""
-    if is_missing(value):
-        return "<i>no text</i>"
-    text, other = str(value), "" if is_missing(base) else str(base)
-    if text == other or not other:
-        return plain(text, limit=_TEXT)
-    pairs = enumerate(zip(text, other, strict=False))
-    start = next((at for at, (one, two) in pairs if one != two), min(len(text), len(other)))
-    start = 0 if start < _TEXT // 2 else start - _BEFORE
-    # The other one reads on, so that what is beyond the end here does not look deleted.
-    words = _WORDS.findall(" " + text[start : start + _TEXT])
-    others = _WORDS.findall(" " + other[start : start + 2 * _TEXT])
-    is_cut = len(text) > start + _TEXT
-    parts = []
-    for what, i, j, k, m in SequenceMatcher(None, others, words, autojunk=False).get_opcodes():
-        gone, new = "".join(others[i:j]), "".join(words[k:m])
-        if what == "equal":
-            parts.append(plain(new, limit=_TEXT))
-            continue
-        if not (is_cut and j == len(others)):
-            parts.append(_tagged("del", gone))
-        parts.append(_tagged("ins", new))
-    html = "".join(parts).replace(" ", "", 1)  # the one set before
-    return ("… " if start else "") + html + (f" … ({len(text):,} characters)" if is_cut else "")
-
-
-def _tagged(tag: str, text: str) -> str:
-    """Return words marked by a tag, the space before them outside."""
-    words = text.removeprefix(" ") or text
-    space = " " if words != text else ""
-    return f"{space}<{tag}>{plain(words, limit=_TEXT)}</{tag}>" if text else ""

@@ -218,13 +218,10 @@ class EffectPanel(Panel):
             raise ValueError("Choose one step to take back or to bring back, not all of them.")
         if not (events := find(self._events())):
             raise ValueError(f"There is nothing to {nothing}.")
-        undone: list[int] = []
-        try:
-            undone.extend(ledger.undo(event, actor=self._actor) for event in events)
-        finally:  # what was written is known, even where the rest could not be
-            if undone:
-                self._history.append((undone, self._touched()))
-            self._read_ledger()
+        undone = ledger.undo_many(events, actor=self._actor)
+        self._history.append((list(undone), self._touched()))
+        self._read_ledger()
+        self.recorded += 1
         again = " Measure again." if self._can_measure() else ""
         said = f"{what}: {self._count(len(undone))} of {self.step}"
         self._say(f"{said}. The numbers are of before.{again}")

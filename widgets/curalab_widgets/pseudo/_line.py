@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -75,12 +74,10 @@ class Line:
         self.has_discovered = bool(soft.is_new.any())
         fresh = np.unique(self.codes[soft.is_new])
         self.told = [f"{name} (discovered)" if i in fresh else name for i, name in self.numbered]
-        self.judged = None if honesty is None else _numbered(honesty, soft, self.codes)
-        self._covered = np.zeros(len(soft), dtype=bool)
-        if self.judged is not None:
-            self._covered[self.judged.covered.to_numpy()] = True
-        self._heard = pd.DataFrame() if self.judged is None else self.judged._counted()
-        self._easy = self.judged is not None and self.judged.is_easy
+        self.judged, self._easy = honesty, honesty is not None and honesty.is_easy
+        if honesty is not None:
+            self._covered, self._heard = honesty._holds, honesty._counted
+            self._predicted = pd.Index(soft.classes).get_indexer(pd.Index(self._heard["predicted"]))
 
     @property
     def numbered(self) -> list[tuple[int, str]]:
@@ -175,8 +172,9 @@ class Line:
 
     def _by_class(self, threshold: float) -> list[tuple[float, float, float, float]]:
         """Return n, accuracy and its interval as `Honesty.by_class`, fit for a line that moves."""
-        some = self._heard[self._heard["confidence"] >= threshold]
-        predicted, weight = some["predicted"], some["weight"].to_numpy()
+        above = (self._heard["confidence"] >= threshold).to_numpy()
+        some, predicted = self._heard[above], self._predicted[above]
+        weight = some["weight"].to_numpy()
         weights = (weight, weight * some["right"].to_numpy())
         n, hits = (np.bincount(predicted, w, len(self.names)).round(6).tolist() for w in weights)
         return [
@@ -207,24 +205,6 @@ class Line:
         sure = self.confidence[self._new]
         least = float(np.nanmin(sure, initial=1)) if len(sure) else 0.0
         return float(min(np.floor(least * 20) / 20, 0.9))
-
-
-def _numbered(honesty: Honesty, soft: PseudoLabels, codes: Any) -> Honesty:
-    """Return the same judgement with numbers for ids and classes: as true, and much faster."""
-    names = pd.Index(soft.classes)
-    numbers = {
-        name: names.get_indexer(pd.Index(honesty.judged[name])) for name in ("label", "predicted")
-    }
-    missed = np.isin(codes, names.get_indexer(honesty.unjudged.index))
-    plainly = replace(
-        soft, ids=pd.RangeIndex(len(soft)), labels=codes, classes=np.arange(len(names))
-    )
-    return replace(
-        honesty,
-        judged=honesty.judged.assign(**numbers),
-        soft=plainly,
-        covered=pd.Index(np.flatnonzero(~soft.given & ~soft.is_new & ~missed)),
-    )
 
 
 def _pick(tag: str, number: int) -> str:
