@@ -223,17 +223,17 @@ class ComparePanel(Panel):
         self._read_ledger()
         self._draw_rows()
 
-    def _record(self, **columns: Any) -> None:
-        rows, action = self._rows(), columns["action"]
-        super()._record(**columns)
-        actions = action if isinstance(action, list) else [action] * len(rows)
-        self._decided |= {row: DECIDED[one] for row, one in zip(rows, actions, strict=True)}
+    def _write_down(self, decisions: pd.DataFrame) -> pd.RangeIndex:
+        events, rows = super()._write_down(decisions), self._rows()
+        words = decisions["action"].map(DECIDED)
+        self._decided |= dict(zip(rows, words, strict=True))
         said = self._said.value
         if len(rows) == 1:
             self.show_next()
         else:
             self._draw_rows()
         self._said.value = said
+        return events
 
     def _read_ledger(self) -> None:
         """Learn what is decided, by row."""

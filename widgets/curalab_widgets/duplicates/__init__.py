@@ -222,10 +222,6 @@ class DuplicatePanel(Panel):
         same = {name: [value] * len(rows) for name, value in self._grounds().items()}
         own = {"action": action, "reason": self._copies.reasons(self.result, rows)}
         self._write_down(pd.DataFrame({"row_id": self.ids[rows], **same, **own}, dtype=object))
-        said = self._said.value
-        self._copies.say(rows, action)
-        self._next()
-        self._said.value = said
 
     def judge(self, is_duplicate: bool) -> None:
         """Record of the pair on show whether its items are duplicates, and show the next."""
@@ -235,15 +231,12 @@ class DuplicatePanel(Panel):
         others = self.selected[::-1]
         params = {**self._grounds()["params"], "is_duplicate": bool(is_duplicate)}
         said = "duplicates" if is_duplicate else "no duplicates"
-        super()._record(
+        self._record(
             action="tag",
             new=[f"{verdict} {other}" for other in others],
             params=[{**params, "pair_with": encode("pair_with", other)} for other in others],
             reason=f"judged at a similarity of {self.result.found['similarity'].iloc[at]:.3f}",
         )
-        self._copies.judged[at] = bool(is_duplicate)
-        self.set_trait("verdicts", self._copies.verdicts())
-        self._next()
         self._say(f"Recorded: {said}, signed {self._actor}.")
 
     def skip(self) -> None:
@@ -286,11 +279,16 @@ class DuplicatePanel(Panel):
     def _earlier(self) -> tuple[Sequence[int], list[Any]]:
         return self._copies.earlier(self._actor)
 
-    def _record(self, **columns: Any) -> None:
-        rows, action = rows_of(self.ids, self.selected), columns["action"]
-        super()._record(**columns)
-        self._copies.say(rows, action if isinstance(action, list) else [action] * len(rows))
+    def _write_down(self, decisions: pd.DataFrame) -> pd.RangeIndex:
+        events, said = super()._write_down(decisions), self._said.value
+        if (decisions["action"] == "tag").all():
+            self._copies.judged[self._pair()] = decisions["params"].iloc[0]["is_duplicate"]
+            self.set_trait("verdicts", self._copies.verdicts())
+        else:
+            self._copies.say(rows_of(self.ids, decisions["row_id"]), decisions["action"])
         self._next()
+        self._said.value = said
+        return events
 
     def _grounds(self) -> dict[str, Any]:
         params = {**VERB, **self.result.params}

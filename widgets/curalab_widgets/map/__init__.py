@@ -254,11 +254,12 @@ class MapPanel(Panel):
         if point is not None:
             self._card.value = self._cards.card(int(self._row_of[point]))
 
-    def _record(self, **columns: Any) -> None:
-        super()._record(**columns)
-        rows, said = self._rows(), self._items[self._decision].copy()
-        said.iloc[rows] = pd.Series(columns["action"]).map(DECIDED).to_numpy()
+    def _write_down(self, decisions: pd.DataFrame) -> pd.RangeIndex:
+        events = super()._write_down(decisions)
+        rows, said = rows_of(self.ids, decisions["row_id"]), self._items[self._decision].copy()
+        said.iloc[rows] = decisions["action"].map(DECIDED).to_numpy()
         self._decided(said)
+        return events
 
     def _grounds(self) -> dict[str, Any]:
         seen = self._view.fingerprint if isinstance(self._view, Embedding) else None
