@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 import traitlets
@@ -26,22 +24,14 @@ from curalab.items._table import check_column, check_table
 from curalab.ledger import Ledger
 from curalab.ledger.events import encode
 from curalab_widgets._panel import Ids, Panel
+from curalab_widgets.duplicates._controls import ORDERS, Controls
 from curalab_widgets.duplicates._copies import VERB, Copies
-from curalab_widgets.duplicates._sheet import KEYS, Sheet
+from curalab_widgets.duplicates._sheet import Sheet
 
 __all__ = ["DuplicatePanel"]
 
 _SHOWN = 12  # members of a group that are shown
 _ASKED = 40  # pairs to judge
-_ORDERS = {
-    "largest": "largest first",
-    "least similar": "least similar first",
-    "conflicts": "conflicts first",
-}
-_END = {
-    "groups": "<code>ledger.apply(items)</code> makes the table without the copies.",
-    "pairs": "All are judged.",
-}
 _MODES = ("groups", "pairs")
 
 
@@ -137,58 +127,9 @@ class DuplicatePanel(Panel):
         self._sheet = Sheet(items.drop(columns=self._labels or []))
         self._queue: IntArray = np.zeros(0, dtype=np.int64)  # groups, or pairs, in order
         self._shown: list[int] = []
-        self._build()
+        self._controls = Controls(self)
+        self._show(*self._controls.rows)
         self._take(self._copies.at(duplicates.threshold, []))
-
-    def _build(self) -> None:
-        self._count_told, self._head, self._side, self._told = (ipywidgets.HTML() for _ in range(4))
-        self._side.add_class("curalab-duplicates-sheet")
-        names = [name for name in _ORDERS if name != "conflicts" or self._labels is not None]
-        order = ipywidgets.Dropdown(options=[(_ORDERS[name], name) for name in names])
-        traitlets.link((self, "order"), (order, "value"))
-        buttons, mode = self._deciding(), self._modes()
-        cut = [*mode, *self._sliding(), self._count_told]
-        told = [] if self._ledger is None else [self._told, self._use]
-        self._parts.setdefault("groups", []).append(order)
-        self._show(cut, buttons, told, [order, self._head], [self._side])
-
-    def _sliding(self) -> list[ipywidgets.Widget]:
-        low = self._copies.found.threshold
-        if low > 1 - 1e-4:  # nothing to move, and a slider without length breaks in the browser
-            self._slider = None
-            return []
-        fine = 4 if low > 0.95 else 3
-        self._slider = ipywidgets.FloatSlider(
-            low, min=low, max=1, step=10**-fine, readout_format=f".{fine}f", description="Threshold"
-        )
-        self._slider.observe(self._slide, "value")
-        return [self._slider]
-
-    def _deciding(self) -> list[ipywidgets.Widget]:
-        self._keys |= {str(i): partial(self._choose_shown, i) for i in range(1, KEYS + 1)}
-        skip = self._button("Skip", "Show the next; this one comes again", self.skip, key="s")
-        self._all = self._button("", "One decision for every group left", self.drop_all)
-        self._use = self._button("", "Cut at the suggested threshold", self.use_suggested)
-        self._parts: dict[str, list[ipywidgets.Widget]] = {}
-        if self._ledger is None:
-            return [skip]
-        drop = self._button("Drop the copies", "Keep the one marked", self.drop, key="d")
-        yes = self._button("Duplicates", "They are", lambda: self.judge(True), key="y")
-        drop.button_style = yes.button_style = "primary"
-        no = self._button("Not duplicates", "They all stay as they are", self._no, key="n")
-        undo = self._button("Undo", "Take back the last decision", self.undo, key="u")
-        self._parts = {"groups": [drop, self._all], "pairs": [yes]}
-        return [drop, yes, no, skip, undo, self._all]
-
-    def _modes(self) -> list[ipywidgets.Widget]:
-        if self._ledger is None:
-            return []
-        mode = ipywidgets.ToggleButtons(
-            options=[("Groups", "groups"), ("Judge pairs", "pairs")],
-            tooltips=["Decide which items are dropped", "Say of pairs whether they are duplicates"],
-        )
-        traitlets.link((self, "mode"), (mode, "value"))
-        return [mode]
 
     # ---- what a hand can do ----------------------------------------------------------------------
 
@@ -332,7 +273,7 @@ class DuplicatePanel(Panel):
             raise ValueError(complain("labels", "a column of the items, for this order", None))
         if value == "pairs":
             self._need_ledger()
-        return check_choice(name, value, _ORDERS if name == "order" else _MODES)
+        return check_choice(name, value, ORDERS if name == "order" else _MODES)
 
     @traitlets.validate("selected")
     def _whole(self, proposal: Any) -> Any:
@@ -394,8 +335,8 @@ class DuplicatePanel(Panel):
         self.set_trait("result", cut)
         self.set_trait("verdicts", self._copies.verdicts())
         self.threshold = cut.threshold
-        if self._slider is not None:
-            self._slider.value = cut.threshold
+        if self._controls.slider is not None:
+            self._controls.slider.value = cut.threshold
         self._line_up()
         if self._pair() >= 0:
             self._seen()
@@ -453,53 +394,9 @@ class DuplicatePanel(Panel):
     # ---- what shows ------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        cut = self.result
-        self.decided = int(self._copies.are_decided(cut).sum())
-        left = cut.n_groups - self.decided
-        self._all.description = f"Drop copies in all {left:,} groups" if left else "No group left"
-        self._count_told.value = (
-            f"<b>{cut.n_groups:,}</b> groups, <b>{int((~cut.keep).sum()):,}</b> copies"
-        )
-        for mode, parts in self._parts.items():
-            for part in parts:
-                part.layout.display = "" if mode == self.mode else "none"
-        off = {"d", *map(str, range(1, KEYS + 1))} if self.mode == "pairs" else {"y"}
-        self._ear.wanted = [key for key in self._keys if key not in off]
-        self._tell_verdicts()
-        self._head.value = self._headed()
-        self._side.value = self._drawn()
-
-    def _headed(self) -> str:
-        """Return how far one is, and what the group or pair on show is."""
-        done, total, what = self.decided, len(self._queue), "groups decided"
-        if by_pair := self.mode == "pairs":
-            done = int(np.isin(self._queue, list(self._copies.judged)).sum())
-            what = "pairs judged"
-        bar = f"<progress style='width:80px' value='{done}' max='{max(total, 1)}'></progress>"
-        told = [f"<b>{done:,} of {total:,} {what}</b>"]
-        if self.selected:
-            told += self._copies.facts(self.result, self._pair() if by_pair else None, self.group)
-        else:
-            told.append(_END[self.mode] if total else "There are no copies at this threshold.")
-        return f"{bar} <span class='curalab-duplicates-facts'>{' · '.join(told)}</span>"
-
-    def _tell_verdicts(self) -> None:
-        judged = self._copies.judged_of(self.result)
-        wanted = self._copies.suggested() if self._copies.judged else None
-        is_off = wanted is None or wanted == self.threshold
-        self._use.layout.display = "none" if is_off else ""
-        self._use.description = "" if wanted is None else f"Use {wanted:.4g}"
-        if not len(judged):
-            is_asked = self.mode == "pairs"
-            self._told.value = "Verdicts tell how many of the pairs found are right." * is_asked
-            return
-        told = self.result.precision(judged)
-        more = f"; from <b>{wanted:.4g}</b> on 95 % are" if wanted is not None else ""
-        self._told.value = (
-            f"<b>{told['precision']:.0%}</b> of the {told['n_pairs']:,} pairs are duplicates, "
-            f"between {told['low']:.0%} and {told['high']:.0%} by {told['n_judged']:,} "
-            f"verdicts{more}."
-        )
+        self.decided = int(self._copies.are_decided(self.result).sum())
+        self._controls.tell()
+        self._controls.side.value = self._drawn()
 
     def _drawn(self) -> str:
         """Return the cards of the group or pair on show."""
@@ -539,5 +436,5 @@ class DuplicatePanel(Panel):
         }
         if self._labels is not None:
             told["label"] = [self._given(row) for row in rows]
-        said = f"{self._count_told.value} at a threshold of {self.threshold:.4g}"
+        said = f"{self._controls.count.value} at a threshold of {self.threshold:.4g}"
         return f"<p>{said}; {self.decided:,} groups decided.</p>{self._sheet.table(rows, told)}"
