@@ -9,11 +9,11 @@ import ipywidgets
 import numpy as np
 
 from curalab_widgets._cards import data_uri, plain
-from curalab_widgets._figure_box import figure_box, keep
 from curalab_widgets._points import raster
 from curalab_widgets.clusters._found import Found
 from curalab_widgets.clusters._list import colors_of, listed, tally
 from curalab_widgets.figures._clusters import condensed_tree
+from curalab_widgets.figures._live import live, wide
 from curalab_widgets.figures._plot import plot
 
 if TYPE_CHECKING:
@@ -45,23 +45,17 @@ class TreeView:
     def __init__(
         self, clicked: Callable[[int], None], attempt: Callable[[Callable[[], object]], None]
     ) -> None:
-        import plotly.graph_objects as go
-
         empty = plot([{"type": "bar"}, {"type": "scatter"}], title="", x="", y="")
-        self.widget = go.FigureWidget(empty)
-        self.widget.update_layout(
-            height=_TALL,
-            width=_WIDE,
-            margin={"l": 54, "r": 8, "t": 28, "b": 8},
-            title={"x": 0.02, "y": 0.97},
-        )
+        margin = {"l": 54, "r": 8, "t": 28, "b": 8}
+        empty.update_layout(height=_TALL, width=_WIDE, margin=margin, title={"x": 0.02, "y": 0.97})
+        self.widget = live(empty)
 
         def heard(trace: Any, points: Any, _: Any) -> None:
             if points.point_inds:
                 attempt(lambda: clicked(int(trace.customdata[points.point_inds[0]])))
 
         self.widget.data[0].on_click(heard)
-        self.box = figure_box(self.widget)
+        self.box = wide(self.widget)
         self.box.add_class("curalab-cluster-tree")
 
     def draw(self, found: Found, colors: dict[int, str]) -> None:
@@ -70,7 +64,6 @@ class TreeView:
         if found.drawn is None:
             self.widget.update_layout(title_text="No tree: too few clusters, or too many")
             self.widget.data[0].x = self.widget.data[1].x = []
-            keep(self.widget)
             return
         figure = condensed_tree(
             found.drawn,
@@ -83,7 +76,6 @@ class TreeView:
             for axis in ("xaxis", "yaxis"):
                 self.widget.layout[axis].update(figure.layout[axis])
             self.widget.layout.title.text = figure.layout.title.text
-        keep(self.widget)
 
 
 def controls(panel: ClusterPanel) -> list[list[ipywidgets.Widget]]:

@@ -8,7 +8,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import traitlets
 
 from curalab._check import (
@@ -24,6 +23,7 @@ from curalab.pseudo_labels import Honesty
 from curalab_widgets._cards import Cards
 from curalab_widgets._panel import Panel
 from curalab_widgets.figures import reliability_diagram
+from curalab_widgets.figures._live import live
 from curalab_widgets.pseudo._drawn import figure, picture, shapes
 from curalab_widgets.pseudo._line import Line, fitting
 from curalab_widgets.pseudo._rows import VIEWS, gallery
@@ -129,7 +129,7 @@ class PseudoLabelPanel(Panel):
         self._gallery.add_class("curalab-pseudo-gallery")
         self._card.add_class("curalab-pseudo-card")
         self._card.value = "<i>Click an item to select it and to see it whole.</i>"
-        self._plot = go.FigureWidget(figure(self._line, discovered=False))
+        self._plot = live(figure(self._line, discovered=False))
         self._plot.add_class("curalab-pseudo-plot")
         self._plot.data[-1].on_click(self._clicked)
         self._facts.add_class("curalab-pseudo-facts")
@@ -337,7 +337,7 @@ class PseudoLabelPanel(Panel):
         is_table = change["new"] == "Classes"
         if not is_table and not hasattr(self, "_reliability"):
             drawn = reliability_diagram(self._line.judged)
-            self._reliability = go.FigureWidget(
+            self._reliability = live(
                 drawn.update_layout(
                     width=350, height=300, margin_l=44, legend={"orientation": "h", "y": -0.3}
                 )

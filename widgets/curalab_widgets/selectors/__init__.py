@@ -129,27 +129,13 @@ class SelectorPanel(Panel):
         names = self._picks.names
         self._figure: Any = None
         if self._columns or board is not None:
-            self._figure = mix_and_curves(names, has_mix=bool(self._columns), board=board)
+            self._figure = live(mix_and_curves(names, has_mix=bool(self._columns), board=board))
         self._hovers = hovers(self._picks, self.ids, table[labels] if self._labels else None)
         self._read_tags()
         self._build()
         with self.hold_trait_notifications():
             self.budget, self.shown = min(self._picks.sizes), names[0]
             self.by = next(iter(self._columns), None)
-        self._place()
-
-    def _place(self) -> None:
-        """Place the figure as it is: what a browser is told before it has drawn it may be lost."""
-        if self._figure is not None:
-            self._figure, self._placed_as = live(self._figure), (self.budget, self.by)
-            for old in self._beside.children:
-                old.close()
-            self._beside.children = [self._figure]
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        if self._figure is not None and self._placed_as != (self.budget, self.by):
-            self._place()
-        return super()._repr_mimebundle_(**kwargs)
 
     def _build(self) -> None:
         self._slider = ipywidgets.IntSlider(
@@ -179,7 +165,7 @@ class SelectorPanel(Panel):
         ]
         side = ipywidgets.VBox([self._told, self._card, self._tiles])
         by = ipywidgets.Dropdown(options=self._columns, description="Mix of")
-        self._beside = ipywidgets.HBox()
+        self._beside = ipywidgets.HBox([] if self._figure is None else [self._figure])
         for widget, name in zip(
             (self._maps, self._overlap, self._beside, side, self._slider),
             ("maps", "overlap", "effects", "side", "budget"),
