@@ -188,7 +188,8 @@ def test_a_browser_misses_nothing_of_the_figure(view, picks, items, monkeypatch)
     panel.budget = 1  # before it is seen: the state that a late browser reads follows
     state = panel._figure.get_state()
     assert state["_widget_layout"]["xaxis"]["ticktext"] == ["x", "y", "z"]
-    np.testing.assert_array_equal(state["_widget_data"][2]["y"], [100, 0, 0])
+    drawn = state["_widget_data"][2]["y"]
+    np.testing.assert_array_equal(np.frombuffer(drawn["buffer"], drawn["dtype"]), [100, 0, 0])
     np.testing.assert_array_equal(panel._figure.data[2].y, [100, 0, 0])
     assert len(said) == 1
 
