@@ -34,8 +34,7 @@ jscatter.Scatter(
     data=bare, x="x", y="y", color_by="label", width=480, height=480
 ).show(buttons=[])
 """
-PANEL = "panel = MapPanel(xy, items, color='label', engine={!r})\npanel"
-KINDS = {"bare": BARE, "panel": PANEL.format("scatter"), "plotly": PANEL.format("plotly")}
+KINDS = {"bare": BARE, "panel": "panel = MapPanel(xy, items, color='label')\npanel"}
 
 HEAR = """
 import time
