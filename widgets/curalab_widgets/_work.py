@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -92,7 +93,9 @@ class Work:
             self._begin(loop)
 
         def run() -> None:
-            loop.call_soon_threadsafe(ended, *_outcome(compute))
+            outcome = _outcome(compute)
+            with contextlib.suppress(RuntimeError):  # the kernel has ended meanwhile
+                loop.call_soon_threadsafe(ended, *outcome)
 
         threading.Thread(target=run, daemon=True).start()
 
