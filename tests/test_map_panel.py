@@ -296,3 +296,17 @@ def test_sounds_are_played_and_bad_ones_say_so(tmp_path):
     assert "no sound" in panel._card.value
     pairs = pd.DataFrame({"sound": [(8_000, tone[:8_000])] * 3})
     assert "<audio controls" in (MapPanel(np.eye(3)[:, :2], pairs)._cards.card(0))
+
+
+def test_a_map_of_some_rows_shows_what_was_found_on_all():
+    rng = np.random.default_rng(0)
+    ids = [f"r{i}" for i in range(60)]
+    emb = cl.Embedding(vectors=rng.normal(size=(60, 4)), ids=ids, metric="euclidean")
+    odd = cl.find_outliers(emb, random_state=0)
+    some = emb.take(ids[40:10:-1])
+    panel = MapPanel(cl.reduce(some, method="pca"), results=odd, color="outlier_oddness")
+    shown = panel._items["outlier_oddness"]
+    np.testing.assert_array_equal(shown, odd.to_frame().loc[ids[40:10:-1], "outlier_oddness"])
+    other = cl.Embedding(vectors=rng.normal(size=(60, 4)), ids=ids, metric="euclidean")
+    with pytest.raises(ValueError, match="of the vectors that the map shows"):
+        MapPanel(cl.reduce(other.take(ids[:30]), method="pca"), results=odd)

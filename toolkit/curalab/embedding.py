@@ -194,11 +194,12 @@ class Embedding(StageResult):
     def take(self, ids: Any) -> Embedding:
         """Return the embedding of the rows with these `ids`, in this order."""
         rows = rows_of(self.ids, ids)
+        ancestors = [*self.params.get("ancestors", []), self.fingerprint]
         return Embedding(
             ids=self.ids[rows],
             vectors=np.asarray(self.vectors[rows]),
             metric=self.metric,
-            params=self.params,
+            params={**self.params, "ancestors": ancestors},
             data=take_rows(self.data, rows),
             encoder=self.encoder,
         )
