@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 import curalab as cl
-from by_hand import click, press, shown
+from by_hand import click, press, shown, walk
 from curalab_widgets import MapPanel
 from curalab_widgets._points import SIZES, density, paint
 from curalab_widgets._points._sight import pictures_in
@@ -64,7 +65,7 @@ def test_what_is_drawn_joins_what_is_selected_by_the_rule(blobs, engine, rule, s
 
 def test_where_the_rule_changes_nothing_the_engine_forgets_what_was_drawn(blobs):
     _, view, items = blobs
-    panel = MapPanel(view, items)
+    panel = MapPanel(np.eye(4)[:, :2], pd.DataFrame({"label": list("abab")}))
     panel.selected = ["i01"]
     panel.combine = "subtract"
     panel._points.widget.selection = np.array([5, 6], dtype=np.uint32)
@@ -310,3 +311,13 @@ def test_a_map_of_some_rows_shows_what_was_found_on_all():
     other = cl.Embedding(vectors=rng.normal(size=(60, 4)), ids=ids, metric="euclidean")
     with pytest.raises(ValueError, match="of the vectors that the map shows"):
         MapPanel(cl.reduce(other.take(ids[:30]), method="pca"), results=odd)
+
+
+def test_a_list_says_that_nothing_colours():
+    panel = MapPanel(np.eye(4)[:, :2], pd.DataFrame({"label": list("abab")}))
+    (by,) = (one for one in walk(panel, ipywidgets.Dropdown) if one.description == "Colour by")
+    assert by.label == "nothing"
+    by.label = "label"
+    assert panel.color == "label"
+    panel.color = None
+    assert by.label == "nothing"

@@ -263,6 +263,20 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._keys[key] = does
         return button
 
+    def _dropdown(
+        self, trait: str, text: str, names: Sequence[Any], *, none: str
+    ) -> ipywidgets.Dropdown:
+        """Return a list of names for a trait; `none` stands for None, which no list would show."""
+        nothing = object()
+        options = [(none, nothing), *((str(name), name) for name in names)]
+        choice = ipywidgets.Dropdown(options=options, description=text)
+        known = (
+            lambda name: nothing if name is None else name,
+            lambda name: None if name is nothing else name,
+        )
+        traitlets.link((self, trait), (choice, "value"), transform=known)
+        return choice
+
     def _labelling(self) -> list[ipywidgets.Widget]:
         """Return a list of the classes to relabel to, and give them keys.
 

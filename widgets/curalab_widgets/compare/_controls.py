@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import traitlets
 
 if TYPE_CHECKING:
     from curalab_widgets.compare import ComparePanel
@@ -44,9 +43,7 @@ def _tools(panel: ComparePanel) -> list[ipywidgets.Widget]:
         options=[(name.title(), name) for name in _TOOLS], tooltips=list(_TOOLS.values())
     )
     tool.observe(lambda change: panel.use(change["new"]), "value")
-    options = [("what is compared", None), *((name, name) for name in panel._columns())]
-    by = ipywidgets.Dropdown(options=options, description="Colour by")
-    traitlets.link((panel, "color"), (by, "value"))
+    by = panel._dropdown("color", "Colour by", panel._columns(), none="what is compared")
     return [tool, panel._button("Show all", "Zoom out to all points", panel.show_all), by]
 
 

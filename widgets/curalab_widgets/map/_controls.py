@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -38,13 +37,6 @@ def _toggles(words: dict[str, str]) -> ipywidgets.ToggleButtons:
     return ipywidgets.ToggleButtons(options=options, tooltips=list(words.values()))
 
 
-def _choice(panel: MapPanel, trait: str, text: str, names: Sequence[Any]) -> ipywidgets.Dropdown:
-    options = [("nothing", None), *((str(name), name) for name in names)]
-    choice = ipywidgets.Dropdown(options=options, description=text)
-    traitlets.link((panel, trait), (choice, "value"))
-    return choice
-
-
 def _selecting(panel: MapPanel) -> list[ipywidgets.Widget]:
     tool, rule = _toggles(_TOOLS), _toggles(RULES)
     tool.observe(lambda change: panel._points.use(change["new"]), "value")
@@ -64,7 +56,7 @@ def _finding(panel: MapPanel) -> list[ipywidgets.Widget]:
     query.placeholder = "ids, a value, low..high, words"
     query.observe(lambda change: panel._try(lambda: panel.find(change["new"])), "value")
     names = [name for name in panel._items.columns if name not in panel._cards.images]
-    row = [_choice(panel, "color", "Colour by", names), query]
+    row = [panel._dropdown("color", "Colour by", names, none="nothing"), query]
     if panel._embedding is None:
         return row
     near = "The items nearest to the one, or to the text, in Find; else to the one selected"
@@ -78,7 +70,7 @@ def _finding(panel: MapPanel) -> list[ipywidgets.Widget]:
 def _looks(panel: MapPanel) -> list[ipywidgets.Widget]:
     """Return what changes the look of the points, and the views that were kept."""
     numbers = list(panel._items.select_dtypes("number").columns)
-    row = [_choice(panel, "size", "Size by", numbers)] if numbers else []
+    row = [panel._dropdown("size", "Size by", numbers, none="nothing")] if numbers else []
     solid = ipywidgets.FloatSlider(min=0.05, max=1, step=0.05, description="Opacity")
     solid.readout, solid.continuous_update = False, False
     traitlets.link((panel, "opacity"), (solid, "value"))
