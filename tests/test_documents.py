@@ -1,3 +1,5 @@
+"""A card of a real, small curation: what it tells, and that nothing breaks out of it."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,8 @@ def test_a_card_tells_composition_and_decisions(made):
     assert "19 items, 2 columns." in text
     assert "| b | 10 | 52.6 % |" in text
     assert "2 decisions stand in the ledger." in text
-    assert "| drop | Ann |  | a \\| copy | 1 |" in text
+    assert "20 rows came in, 19 are left." in text
+    assert "| drop | Ann |  | a \\| copy | 1 | 19 |" in text
     assert "Ben" not in text
 
 
@@ -41,10 +44,11 @@ def test_front_matter_is_yaml(made):
 
 def test_what_only_a_person_knows_is_asked_for(made):
     text = card(*made)
-    assert text.count("*Please write:*") == 3
-    known = card(*made, lineage={"licence": "mit", "collection": "by hand"})
-    assert known.count("*Please write:*") == 1
-    assert "| collection | by hand |" in known
+    assert text.count("*Please write:*") == 9
+    known = card(*made, lineage={"License": "mit", "collection": "by hand", "source": "a_b"})
+    assert known.count("*Please write:*") == 7
+    assert "### Collection\n\nby hand\n" in known
+    assert "| source | a_b |" in known
 
 
 def test_findings_and_effect_are_told(made):
@@ -58,7 +62,9 @@ def test_findings_and_effect_are_told(made):
 
     text = card(items, ledger, audit=report, effect=Gain())
     assert "| duplicates | 1 |" in text
+    assert "1 item, 5.0%, 1 still here undecided. Copies count several times." in text
     assert "No detectable effect." in text
+    assert "| audit: random_state | 0 |" in text
 
 
 def test_text_from_data_cannot_break_out(made):
@@ -72,7 +78,6 @@ def test_a_card_is_a_string_that_saves_itself(made, tmp_path):
     text.save(tmp_path / "README.md")
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == str(text)
     assert text._repr_markdown_().lstrip().startswith("# Dataset card")
-    with pytest.raises(
-        TypeError, match="The 'items' parameter must be a DataFrame. Got list instead"
-    ):
+    with pytest.raises(TypeError) as error:
         card([1], made[1])
+    assert str(error.value) == "The 'items' parameter must be a DataFrame. Got list instead."

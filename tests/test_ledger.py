@@ -637,7 +637,7 @@ def test_a_time_stands_for_the_last_event_by_then_whatever_the_clock_did(ledger,
     assert ledger.diff("2026-01-01 08:00", "2026-01-01 09:30")["row_id"].tolist() == ["a", "b", "c"]
     noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     assert len(ledger.diff(noon)) == 0
-    rule = "parameter must be the number of an event, up to 3, or a time. "
+    rule = "parameter must be the number of an event, up to 3, a time, or a checkpoint. "
     assert error_of(ValueError, lambda: ledger.diff(4)) == f"The 'a' {rule}Got 4 instead."
     assert error_of(ValueError, lambda: ledger.diff(0, "now-ish")) == (
         f"The 'b' {rule}Got 'now-ish' instead."

@@ -65,7 +65,7 @@ def test_what_is_drawn_joins_what_is_selected_by_the_rule(blobs, engine, rule, s
 
 def test_where_the_rule_changes_nothing_the_engine_forgets_what_was_drawn(blobs):
     _, view, items = blobs
-    panel = MapPanel(np.eye(4)[:, :2], pd.DataFrame({"label": list("abab")}))
+    panel = MapPanel(view, items)
     panel.selected = ["i01"]
     panel.combine = "subtract"
     panel._points.widget.selection = np.array([5, 6], dtype=np.uint32)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from curalab.label_errors import RaterConsensus, raters
-from curalab.label_errors._agreement import alpha_of, kappa_of
+from curalab._agreement import alpha_of, kappa_of
 
 FEW = "xxxyyyyx"
 

@@ -19,7 +19,7 @@ from curalab._check import AlignmentError, MissingExtraError, StaleDecisionError
 from curalab._versions import show_versions
 from curalab.audits import Audit, audit
 from curalab.clusters import Clustering, cluster, grow
-from curalab.documents import Card, card
+from curalab.documents import Card, Lineage, card, export, lineage
 from curalab.duplicates import (
     Duplicates,
     Leakage,
@@ -64,6 +64,7 @@ __all__ = [
     "Leaderboard",
     "Leakage",
     "Ledger",
+    "Lineage",
     "MissingExtraError",
     "Neighbors",
     "Outliers",
@@ -89,6 +90,7 @@ __all__ = [
     "encoders",
     "explain",
     "explanations",
+    "export",
     "find_duplicates",
     "find_label_errors",
     "find_leakage",
@@ -98,6 +100,7 @@ __all__ = [
     "image_quality",
     "join",
     "label_errors",
+    "lineage",
     "load_items",
     "maps",
     "measure_effect",

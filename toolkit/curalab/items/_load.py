@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import complain, first_few
+from curalab.items._folders import read_metadata, read_saved, read_shards, shards_of
+from curalab.items._stored import export_of, read_export
 from curalab.items._table import AUDIO, IMAGES, check_column, check_distinct, check_table
 
 _log = logging.getLogger(__name__)
@@ -28,14 +30,17 @@ def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
     ----------
     source : str, Path, DataFrame, Arrow table or Hugging Face Dataset
         A file (csv, tsv, parquet, jsonl, ndjson), a folder of images or of
-        wav files, or a table in memory. Text files are UTF-8. Cells are read
+        wav files, a table in memory, or a folder that `export`, Hugging Face
+        (`save_to_disk`, or files with a metadata.csv) or WebDataset (tar
+        files, or one of them) wrote. Text files are UTF-8. Cells are read
         as pandas reads them: empty ones and words such as NA are missing.
     id : str, optional
         The column with the ids; it becomes the index. None keeps the index
         that a DataFrame or a parquet file brings, and numbers the rows of
         other sources 0 to n-1 in their order; such numbers stay valid only as
         long as no row is added or removed above. In a folder the id is the
-        file's path inside it, with forward slashes.
+        file's path inside it, with forward slashes; in tar files the key. An
+        export brings its own ids, and its table with the same dtypes.
 
     Returns
     -------
@@ -52,7 +57,8 @@ def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
         Nothing is at that path; the message names the nearest file.
     ValueError
         The file is of an unknown kind, broken or not UTF-8; the table is
-        empty; the id column is not there; ids are missing or occur twice.
+        empty; the id column is not there; ids are missing or occur twice; a
+        file of an export is missing or was changed.
     TypeError
         `source` is none of the above.
 
@@ -71,9 +77,10 @@ def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
         table = source.copy()
     elif isinstance(source, str | Path):
         path = _existing(Path(source))
-        if path.is_dir():
+        known = _of_other_programs(path)
+        if known is None and path.is_dir():
             return _read_folder(path, id)
-        table = _read_file(path, id)
+        table = _read_file(path, id) if known is None else known
     elif hasattr(source, "to_pandas"):
         table = _from_arrow(source)
     else:
@@ -119,6 +126,21 @@ def _with_ids(table: pd.DataFrame, id: str | None) -> pd.DataFrame:
         got = f"{first_few(ids[ids.duplicated()].unique())} more than once in {id!r}"
         raise ValueError(complain("id", "a column of distinct ids", what=got))
     return check_table("source", table.set_index(id))
+
+
+def _of_other_programs(path: Path) -> pd.DataFrame | None:
+    """Return the table of an export, or of a folder with more than files; None for others."""
+    export = export_of(path)
+    if export:
+        return read_export(*export)
+    if shards := shards_of(path):
+        return read_shards(shards)
+    if path.is_dir():
+        saved = read_saved(path)
+        if saved is not None:
+            return _from_arrow(saved)
+        return read_metadata(path, lambda file: _read_file(file, None))
+    return None
 
 
 # ---- files ---------------------------------------------------------------------------------------

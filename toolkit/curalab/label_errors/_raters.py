@@ -20,7 +20,7 @@ from curalab._check import (
 )
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
-from curalab.label_errors._agreement import alpha_of, kappa_of, rank_agreement
+from curalab._agreement import alpha_of, kappa_of, rank_agreement
 from curalab.pool import Pool
 from curalab.results import StageResult
 

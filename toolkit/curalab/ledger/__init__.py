@@ -1,4 +1,4 @@
-"""Decisions about rows, on disk: recorded, undone, applied, compared, written out as Python.
+"""Decisions about rows, on disk: recorded, undone, applied, compared, merged, exchanged.
 
 Stages find; a person or a rule decides. A decision is one event in a :class:`Ledger`: which row,
 what to do with it, who says so, by which method, and why.
@@ -7,25 +7,32 @@ what to do with it, who says so, by which method, and why.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
-from curalab._check import complain
-from curalab.ledger.events import ENTRIES, check_entries, check_entry, check_text
-from curalab.ledger.history import changes, moment_of, recipe_source, told
-from curalab.ledger.replay import apply_decisions, in_force, standing, stands
+from curalab._check import check_choice, complain
+from curalab.ledger.agreement import Agreement, agreement_of, answers_of
+from curalab.ledger.branches import Merged, compared, merge_plan, new_events
+from curalab.ledger.events import check_text
+from curalab.ledger.exchange import (
+    EXACT,
+    FORMATS,
+    read_answers,
+    read_events,
+    redacted,
+    write_file,
+)
+from curalab.ledger.newer import Replayed, replay_decisions
+from curalab.ledger.recorded import Recorded
 from curalab.ledger.storage import Storage
 
-__all__ = ["Ledger"]
+__all__ = ["Agreement", "Ledger", "Merged", "Replayed"]
 
 
-class Ledger:
+class Ledger(Recorded):
     """Decisions about the rows of a table, in one append-only SQLite file.
 
     A decision is on disk before the call that records it returns, nothing is ever deleted, and
@@ -78,230 +85,231 @@ class Ledger:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        if not isinstance(path, str | os.PathLike):
-            raise TypeError(complain("path", "the path of a file", path))
-        self.path = Path(path).absolute()
-        self._storage = Storage(self.path)
+    # ---- moments ---------------------------------------------------------------------------------
 
-    def record(
-        self,
-        row_id: object,
-        *,
-        action: str,
-        field: str | None = None,
-        old: object = None,
-        new: object = None,
-        actor: str,
-        method: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        embedding: str | None = None,
-        reason: str = "",
-    ) -> int:
-        """Write one decision and return the number of its event.
+    def checkpoint(self, name: str, *, actor: str, reason: str = "") -> int:
+        """Name this moment, for `diff`, `apply` and `decisions`; return the newest event's number.
 
         Parameters
         ----------
-        row_id : str, number or date
-            The row.
-        action : {"keep", "drop", "relabel", "weight", "tag"}
-            What is decided. Keep and drop answer each other, and so do two relabels of one field
-            and two weights of one row: the latest counts. Tags add up.
-        field : str, optional
-            The column that a relabel changes; other actions need none.
-        old : scalar, optional
-            What the table holds before. For a relabel, :meth:`apply` checks it: None is not
-            checked, NaN says that the label was missing.
-        new : scalar
-            The label of a relabel (NaN takes the label away), the weight (0 or more), or the tag.
-        actor : str
-            Who decides: a person's name, or a method's where a rule decides.
-        method, params, embedding : str, mapping, str, optional
-            What the decision rests on: the method that proposed it, its parameters as JSON can
-            hold them, and the fingerprint of the embedding.
-        reason : str, optional
-            Why, in words.
-
-        Returns
-        -------
-        int
-            The number of the event. Numbers give the order of events: clocks may go backwards.
+        name : str
+            A name that no checkpoint has yet. It goes before a time written alike.
+        actor, reason : str
+            Who names it, and why.
         """
-        cells = (row_id, field, action, old, new, actor, method, params, embedding, reason)
-        entry = check_entry(dict(zip(ENTRIES, cells, strict=True)))
-        return int(self._storage.append([entry])[0])
+        known, who = check_text("name", name), check_text("actor", actor)
+        said = check_text("reason", reason, "text") if reason != "" else ""
+        return self._storage.checkpoint(known, actor=who, reason=said)
 
-    def record_many(self, frame: pd.DataFrame) -> pd.RangeIndex:
-        """Write a table of decisions in one transaction: all of them, or none.
+    def checkpoints(self) -> pd.DataFrame:
+        """Return the checkpoints, oldest first: indexed by `name`; event, time, actor, reason."""
+        marks = self._storage.marks().query("kind == 'checkpoint'")
+        marks["time"] = pd.to_datetime(marks["time"], utc=True, format="ISO8601")
+        return marks.set_index("name")[["event", "time", "actor", "reason"]]
 
-        Parameters
-        ----------
-        frame : DataFrame
-            One row a decision. Columns `row_id`, `action` and `actor`, and any other parameter
-            of :meth:`record`. Cells are read as there; where an action takes no value, NaN counts
-            as None.
+    def replay(self, items: pd.DataFrame) -> Replayed:
+        """Carry the decisions out on a newer version of the table, as far as they still apply.
 
-        Returns
-        -------
-        RangeIndex
-            The numbers of the events, in the order of the rows.
-        """
-        return self._storage.append(check_entries(frame))
-
-    def undo(self, event: int | None = None, *, actor: str) -> int:
-        """Take back an event by writing another; taking back an undo brings the decision back.
-
-        Parameters
-        ----------
-        event : int, optional
-            The event, by whomever. None: the actor's own last decision not taken back yet.
-        actor : str
-            Who takes it back.
-
-        Returns
-        -------
-        int
-            The number of the new event, of action "undo", which repeats the row, field and values
-            of the event it takes back.
-        """
-        return self._storage.undo(event, actor=check_text("actor", actor))
-
-    def undo_many(self, events: Sequence[int], *, actor: str) -> pd.RangeIndex:
-        """Take back several events in one transaction: all of them, or none.
-
-        Parameters
-        ----------
-        events : sequence of int
-            The events, each not taken back yet.
-        actor : str
-            Who takes them back.
-
-        Returns
-        -------
-        RangeIndex
-            The numbers of the new events, in the order of `events`.
-        """
-        return self._storage.undo_many(list(events), actor=check_text("actor", actor))
-
-    def apply(self, items: pd.DataFrame) -> pd.DataFrame:
-        """Carry the decisions out on a table and return a new one.
-
-        Dropped rows go. Relabels go into their field, whose dtype stays where it holds them. If any
-        row has a weight, the column `weight` holds it (elsewhere what it held, or 1.0); if any has
-        a tag, the column `tags` holds a sorted list for each row.
+        Where :meth:`apply` refuses, this leaves out and reports: a row or column that is gone, a
+        relabel whose old value differs, and what the table already is. Where the decision in force
+        on a row and field is left out, those before it are too.
 
         Parameters
         ----------
         items : DataFrame
-            The source table; its index holds the ids. Not modified.
+            The newer table; its index holds the ids. Not modified.
 
         Returns
         -------
-        DataFrame
-            The curated table, rows in the order of `items`.
-
-        Raises
-        ------
-        ValueError
-            Where `items` lacks rows or columns that the ledger decides on.
-        StaleDecisionError
-            Where a relabel says an `old` value that is neither in `items` nor what an earlier
-            decision made of it.
+        Replayed
+            `table` and `report`.
         """
-        needed = ("row_id", "field", "action", "old", "new", "undoes")
-        return apply_decisions(items, self._storage.read(needed))
+        return replay_decisions(items, self._storage.read())
 
-    def decisions(self) -> pd.DataFrame:
-        """Return the decisions in force: for each row and field the latest, and every tag.
+    # ---- other people's ledgers ------------------------------------------------------------------
 
-        Returns
-        -------
-        DataFrame
-            Indexed by `row_id`, in the order of events, so that ``items.index.isin(...)`` of its
-            index says which rows are decided. Columns as in :meth:`to_frame`, with `event` and
-            without `undoes` and `active`.
-        """
-        decided = told(in_force(standing(self._storage.read())))
-        return decided.drop(columns="undoes").reset_index().set_index("row_id")
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return all events, one row each, oldest first.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by `event`. `old` and `new` are None where nothing was stated and NaN where a
-            missing value was; `undoes` is the event that an undo takes back; `active` is False for
-            what was taken back or replaced by a later decision.
-        """
-        events = self._storage.read()
-        is_undo = (events["action"] == "undo").to_numpy()
-        latest = events.index.isin(in_force(standing(events)).index)
-        return told(events).assign(active=latest | (is_undo & stands(events)))
-
-    def diff(
-        self, a: int | str | datetime | None = None, b: int | str | datetime | None = None
-    ) -> pd.DataFrame:
-        """Compare what is decided at two moments.
+    def compare(self, other: Ledger) -> pd.DataFrame:
+        """Compare what is decided here and in another ledger about the same table.
 
         Parameters
         ----------
-        a, b : int, str or datetime, optional
-            Each the number of an event, or a time, which stands for the last event recorded by
-            then (a time without zone is UTC). None: before the first event for `a`, now for `b`.
+        other : Ledger
+            The other one, or a branch: a copy of this file that somebody went on with.
 
         Returns
         -------
         DataFrame
             One row for each row and field (None: the row itself; one for each tag) decided
-            differently. `before` and `after` are the label, weight, tag, "keep" or "drop" decided
-            by then, else the old value if one was stated, else None. `event`, `time`, `actor`,
-            `method` and `reason` are of the decision in force at `b`, or of the undo that left
-            none. `conflict` maps each actor to what they last decided where two of them differ at
-            `b`; elsewhere it is None.
+            differently: `row_id`, `field`, then `ours` and `theirs`, the value in force on each
+            side (None: none), each with `_event`, `_time`, `_actor`, `_method` and `_reason` of
+            that decision, or of the undo that left none.
         """
-        events = self._storage.read()
-        since = 0 if a is None else moment_of("a", a, events)
-        until = len(events) if b is None else moment_of("b", b, events)
-        return changes(events, since, until)
+        return compared(self._storage.read(), _events_of(other))
 
-    def recipe(self) -> str:
-        """Return the decisions as Python that turns the table `items` into the table `clean`.
+    def merge(
+        self, other: Ledger, *, actor: str, conflicts: str | Mapping[Any, str] = "list"
+    ) -> Merged:
+        """Take over what is new in another ledger, with its actors, times, methods and reasons.
 
-        The code records anew what stands here, with who, by which method and why, in a ledger of
-        its own, and applies it: on the same items `clean` is what :meth:`apply` returns.
+        Events that both have (a common past, an earlier merge) are taken once, so that merging
+        again adds nothing. A conflict is a row and field that both decided since, and differently.
+        What gives way is undone, not left out: nothing is lost, `undo` of that undo brings it
+        back, and :meth:`agreement` still counts it.
+
+        Parameters
+        ----------
+        other : Ledger
+            Where the decisions come from; it is not changed.
+        actor : str
+            Who merges; signs the undos.
+        conflicts : {"list", "ours", "theirs", "latest"} or mapping, default="list"
+            "list" leaves conflicts open: their decisions there are not taken over until a later
+            call settles them. "latest" keeps the side that decided last ("ours" in a tie). A
+            mapping settles by hand: "ours" or "theirs" for a row id or a pair (row id, field);
+            conflicts it does not name stay open.
+
+        Returns
+        -------
+        Merged
+            `events` and `conflicts`.
         """
-        return recipe_source(told(standing(self._storage.read())))
+        who, theirs = check_text("actor", actor), _events_of(other)
+        found = []
 
-    def close(self) -> None:
-        """Close the file; all decisions are then in it alone."""
-        self._storage.close()
+        def plan(ours: pd.DataFrame) -> list[tuple[object, ...]]:
+            rows, table = merge_plan(ours, theirs, conflicts, who)
+            found.append(table)
+            return rows
 
-    def __enter__(self) -> Self:
-        return self
+        events = self._storage.extend(plan, source=other.path.name, actor=who)
+        return Merged(events, found[0])
 
-    def __exit__(
+    def agreement(self, field: str | None = None) -> Agreement:
+        """Return how far actors agree on what two or more of them decided.
+
+        Parameters
+        ----------
+        field : str, optional
+            The column whose relabels are compared, by row; to keep a row counts as its label being
+            right, to drop it as an answer of its own. None: each row and field apart, tags left
+            out, for nobody says which tags a row lacks.
+
+        Returns
+        -------
+        Agreement
+            `n_rows`, `same`, `alpha`, `pairs` and `answers`, each actor's last that they did not
+            take back.
+        """
+        if field is not None:
+            check_text("field", field, "the name of a column or None")
+        return agreement_of(answers_of(self._storage.read(), field))
+
+    # ---- other files -----------------------------------------------------------------------------
+
+    def export(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        path: str | os.PathLike[str],
+        *,
+        format: str = "jsonl",
+        items: pd.DataFrame | None = None,
+        people: bool = True,
+        notes: bool = True,
+    ) -> Path:
+        """Write the decisions to a file that others read; an existing file is replaced.
 
-    def __len__(self) -> int:
-        return len(self._storage)
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        format : {"jsonl", "csv", "argilla", "label_studio", "coco"}, default="jsonl"
+            "jsonl" holds every event, exactly. The others hold the decisions in force: "csv" all
+            that they say; "argilla" records, "label_studio" tasks and "coco" images with
+            categories hold row, field, value and actor (not the old value; methods and reasons
+            where there is a place). What a method decided (its name is the actor) is a suggestion
+            or prediction there, with ``params["score"]`` as score.
+        items : DataFrame, optional
+            What annotators see in Argilla and Label Studio: the columns of each decided row.
+        people, notes : bool, default=True
+            False: actors that are no method become `annotator_1`, …; reasons are left out.
 
-    def __bool__(self) -> bool:
-        return True  # a ledger without events is still a ledger
+        Returns
+        -------
+        Path
+            The file.
+        """
+        chosen = check_choice("format", format, FORMATS)
+        target = self._other_path(path)
+        events, marks = self._storage.read(), self._storage.marks()
+        events, _ = redacted(events, marks, people=people, notes=notes)
+        write_file(target, chosen, events, items)
+        return target
 
-    def __repr__(self) -> str:
-        state = f"{len(self):,} events" if self._storage.is_open else "closed"
-        return f"Ledger({self.path.name!r}, {state})"
+    def import_decisions(
+        self, path: str | os.PathLike[str], *, format: str = "jsonl", actor: str | None = None
+    ) -> pd.RangeIndex:
+        """Record the decisions of a file that :meth:`export` or an annotation tool wrote.
 
-    def _repr_html_(self) -> str:
-        title = f"<p>{escape(repr(self))}</p>"
-        if not self._storage.is_open:
-            return title
-        newest = told(self._storage.read(newest=5))
-        shown = newest[["time", "row_id", "field", "action", "old", "new", "actor", "reason"]]
-        return title + shown.to_html(na_rep="")
+        All of them or none. Events of "jsonl" and "csv" keep their time, and those that are here
+        already are not taken again. To settle conflicts import into a ledger of its own and
+        :meth:`merge` that.
+
+        Parameters
+        ----------
+        path, format
+            The file, as in :meth:`export`. Drafts and skipped tasks are no decisions; a "coco"
+            file of others decides on `label`, its file names are the ids.
+        actor : str, optional
+            Who decided where the file does not say.
+
+        Returns
+        -------
+        RangeIndex
+            The numbers of the new events.
+        """
+        chosen, source = check_choice("format", format, FORMATS), Path(path)
+        who = None if actor is None else check_text("actor", actor)
+        if not source.is_file():
+            raise ValueError(complain("path", "a file that is there", what=repr(str(source))))
+        if chosen not in EXACT:
+            return self.record_many(read_answers(source, chosen, who))
+        theirs = read_events(source, chosen, who)
+        return self._storage.extend(
+            lambda ours: new_events(ours, theirs), source=source.name, actor=who or ""
+        )
+
+    def redact(
+        self, path: str | os.PathLike[str], *, people: bool = False, notes: bool = False
+    ) -> Path:
+        """Write a copy of the ledger without people and notes, as :meth:`export` leaves them out.
+
+        Parameters
+        ----------
+        path : str or path
+            A new file.
+        people, notes : bool, default=False
+            True keeps the names of actors, or the reasons.
+        """
+        target = self._other_path(path)
+        if target.exists():
+            raise ValueError(complain("path", "a new file", what=repr(str(target))))
+        marks, events = self._storage.marks(), self._storage.read()
+        events, marks = redacted(events, marks, people=people, notes=notes)
+        copy = Storage(target)
+        copy.copy(events, marks)
+        copy.close()
+        return target
+
+    def _other_path(self, path: str | os.PathLike[str]) -> Path:
+        target = Path(path).absolute()
+        if target.resolve() == self.path.resolve():
+            raise ValueError(complain("path", "another file than the ledger", what=repr(str(path))))
+        if not target.parent.is_dir():
+            rule = "in a folder that is there"
+            raise ValueError(complain("path", rule, what=repr(str(target))))
+        return target
+
+
+def _events_of(other: object) -> pd.DataFrame:
+    if not isinstance(other, Recorded):
+        raise TypeError(complain("other", "a Ledger", other))
+    return other._storage.read()

@@ -6,14 +6,24 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import check_choice, complain, first_few
+from curalab._check import AnyArray, check_choice, complain, first_few
 
-__all__ = ["ACTIONS", "ENTRIES", "check_entries", "check_entry", "check_text", "decode", "encode"]
+__all__ = [
+    "ACTIONS",
+    "ENTRIES",
+    "check_entries",
+    "check_entry",
+    "check_text",
+    "decode",
+    "encode",
+    "encode_id",
+]
 
 ACTIONS = ("keep", "drop", "relabel", "weight", "tag")
 ENTRIES = (
@@ -37,7 +47,7 @@ def check_entry(given: Mapping[str, Any]) -> tuple[str | None, ...]:
     action = check_choice("action", given["action"], ACTIONS, hint=hint)
     field, new = _check_change(action, given.get("field"), given.get("new"))
     return (
-        _encode_id(given["row_id"]),
+        encode_id(given["row_id"]),
         field,
         action,
         _check_old(action, given.get("old")),
@@ -60,14 +70,52 @@ def check_entries(frame: pd.DataFrame) -> list[tuple[str | None, ...]]:
         rule = f"a table of row_id, action, actor and other columns among {', '.join(ENTRIES)}"
         what = f"no {', '.join(lacking)}" if lacking else f"the columns {first_few(names, 20)}"
         raise ValueError(complain("frame", rule, what=what))
+    columns = {name: frame[name].tolist() for name in names}
+    try:
+        return _by_column(columns, len(frame))
+    except (TypeError, ValueError):
+        return _by_row(columns)
+
+
+def _by_row(columns: Mapping[str, list[Any]]) -> list[tuple[str | None, ...]]:
     entries = []
-    for row, cells in enumerate(zip(*(frame[name].tolist() for name in names), strict=True)):
+    for row, cells in enumerate(zip(*columns.values(), strict=True)):
         try:
-            entries.append(check_entry(dict(zip(names, cells, strict=True))))
+            entries.append(check_entry(dict(zip(columns, cells, strict=True))))
         except (TypeError, ValueError) as error:
             where = f"This is row {row} of the frame; none of its rows was recorded."
             raise type(error)(f"{error} {where}") from None
     return entries
+
+
+def _by_column(columns: Mapping[str, list[Any]], n: int) -> list[tuple[str | None, ...]]:
+    """Check a table column by column; where something is wrong, who asks goes row by row."""
+    of = {name: columns.get(name, [None] * n) for name in ENTRIES}
+    actions = of["action"]
+    _each(lambda action: check_choice("action", action, ACTIONS), actions)
+    changes = _each(_check_change, actions, of["field"], of["new"])
+    checked = {
+        "row_id": map(encode_id, of["row_id"]),
+        "field": (field for field, _ in changes),
+        "action": actions,
+        "old": _each(_check_old, actions, of["old"]),
+        "new": (new for _, new in changes),
+        "actor": _each(lambda actor: check_text("actor", actor), of["actor"]),
+        "method": _each(lambda method: _optional("method", method), of["method"]),
+        "params": _each(_check_params, of["params"]),
+        "embedding": _each(lambda text: _optional("embedding", text), of["embedding"]),
+        "reason": _each(_check_reason, of["reason"]),
+    }
+    return list(zip(*(checked[name] for name in ENTRIES), strict=True))
+
+
+def _each(check: Callable[..., Any], *columns: list[Any]) -> list[Any]:
+    """Return `check` of each row; where all cells are text or None, it is asked once for each."""
+    if not all(set(map(type, column)) <= {str, type(None)} for column in columns):
+        return list(map(check, *columns))
+    rows = list(zip(*columns, strict=True))
+    answers = {row: check(*row) for row in set(rows)}
+    return list(map(answers.__getitem__, rows))
 
 
 def _check_change(action: str, field: object, new: object) -> tuple[str | None, str | None]:
@@ -152,6 +200,8 @@ def check_text(name: str, value: object, rule: str = "text that is not empty") -
 
 def encode(name: str, value: object) -> str:
     """Return a value as JSON; dates and infinities, which JSON lacks, as an object of one key."""
+    if type(value) is str:
+        return encode_basestring_ascii(value)  # what dumps does with a string
     plain = _plain(value)
     if isinstance(plain, float) and math.isinf(plain):
         return json.dumps({"float": str(plain)})
@@ -164,13 +214,14 @@ def encode(name: str, value: object) -> str:
     raise TypeError(complain(name, "a string, a number, a bool, a date or missing", value))
 
 
-def decode(texts: Iterable[object]) -> list[Any]:
+def decode(texts: Iterable[object]) -> AnyArray:
     """Return the values of JSON texts: null is NaN (missing), what is no text is None."""
-    listed = list(texts)
-    distinct = [text for text in dict.fromkeys(listed) if isinstance(text, str)]
+    cells = np.array(list(texts), dtype=object)
+    codes, distinct = pd.factorize(cells)
     values = json.loads(f"[{','.join(distinct)}]", object_hook=_untag)
-    known = dict(zip(distinct, (math.nan if v is None else v for v in values), strict=True))
-    return [known.get(text) for text in listed]  # type: ignore[call-overload]
+    known = np.empty(len(distinct) + 1, dtype=object)  # the code -1 finds None at the end
+    known[:-1] = [math.nan if value is None else value for value in values]
+    return known[codes]
 
 
 _READERS: dict[str, Callable[[str], object]] = {
@@ -185,7 +236,10 @@ def _untag(tagged: dict[str, str]) -> object:
     return _READERS[kind](text)
 
 
-def _encode_id(value: object) -> str:
+def encode_id(value: object) -> str:
+    """Return a row's id as JSON."""
+    if type(value) is str or type(value) is int:
+        return encode("row_id", value)
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, str | int | float | date):
         raise TypeError(complain("row_id", "a string, a number or a date", value))

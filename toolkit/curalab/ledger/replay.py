@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,19 @@ from curalab._check import (
 )
 from curalab.ledger.events import decode
 
-__all__ = ["apply_decisions", "in_force", "objects", "standing", "stands", "subjects"]
+__all__ = [
+    "apply_decisions",
+    "check_table",
+    "in_force",
+    "is_stale",
+    "objects",
+    "rows_at",
+    "same",
+    "standing",
+    "stands",
+    "subjects",
+    "tags_of",
+]
 
 
 def stands(events: pd.DataFrame) -> BoolArray:
@@ -51,9 +62,7 @@ def subjects(events: pd.DataFrame) -> IntArray:
 
 def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """Return `items` with the standing decisions among `events` carried out."""
-    if not isinstance(items, pd.DataFrame):
-        raise TypeError(complain("items", "a DataFrame whose index holds the ids", items))
-    ids = check_ids(items.index)
+    ids = check_table(items)
     decisions = standing(events)
     decisions = decisions.assign(at=_rows(ids, decisions["row_id"]))
     table = items.copy(deep=False)
@@ -62,7 +71,8 @@ def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
             what = f"the columns {first_few(table.columns, 20)}"
             raise ValueError(complain("items", f"a table with the column {field!r}", what=what))
         table[field] = _relabel(table[field], relabels)
-    final = dict(list(in_force(decisions).groupby("action")))
+    others = decisions[(decisions["action"] != "relabel").to_numpy()]
+    final = dict(list(in_force(others.assign(subject=subjects(others))).groupby("action")))
     if "weight" in final:
         table["weight"] = _weigh(table, final["weight"])
     if "tag" in final:
@@ -73,59 +83,76 @@ def apply_decisions(items: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     return table[stays]
 
 
+def check_table(items: object) -> pd.Index:
+    """Return the ids of a table."""
+    if not isinstance(items, pd.DataFrame):
+        raise TypeError(complain("items", "a DataFrame whose index holds the ids", items))
+    return check_ids(items.index)
+
+
 def _rows(ids: pd.Index, texts: pd.Series[Any]) -> IntArray:
     """Return the row numbers of ids written as JSON."""
+    at = rows_at(ids, texts)
+    if (at < 0).any():
+        rule = "a table with every row that the ledger decides on"
+        what = f"none for the ids {first_few(decode(texts[at < 0].unique()))}"
+        hint = "Apply the ledger to the source table, not to one it was already applied to."
+        raise ValueError(complain("items", rule, what=what, hint=hint))
+    return at
+
+
+def rows_at(ids: pd.Index, texts: pd.Series[Any]) -> IntArray:
+    """Return the row numbers of ids written as JSON, -1 where there is none."""
     codes, distinct = pd.factorize(texts)
     # As objects: an index of dates would take the string "2024-01-01" for a date.
     wanted = pd.Index(decode(distinct), dtype=object)
-    found = ids.astype(object).get_indexer(wanted)
-    if (found < 0).any():
-        rule = "a table with every row that the ledger decides on"
-        what = f"none for the ids {first_few(wanted[found < 0])}"
-        hint = "Apply the ledger to the source table, not to one it was already applied to."
-        raise ValueError(complain("items", rule, what=what, hint=hint))
-    return np.asarray(found, dtype=np.intp)[codes]
+    return np.asarray(ids.astype(object).get_indexer(wanted), dtype=np.intp)[codes]
 
 
 def _relabel(column: pd.Series[Any], relabels: pd.DataFrame) -> pd.Series[Any]:
     _refuse_stale(column, relabels)
     last = relabels.drop_duplicates("at", keep="last")
-    return _written(column, last["at"].to_numpy(), objects(last["new"]))
+    return _written(column, last["at"].to_numpy(), decode(last["new"]))
 
 
 def _refuse_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> None:
-    """Refuse relabels in force whose old value is neither the table's nor the one decided before.
-
-    A decision that follows another stands or falls with it.
-    """
-    at = relabels["at"].to_numpy()
-    old, new = objects(relabels["old"]), pd.Series(objects(relabels["new"]))
-    current = column.iloc[at].astype(object).to_numpy()
-    fits = relabels["old"].isna().to_numpy() | _same(old, current)
-    has_earlier = pd.Series(at).duplicated().to_numpy()
-    follows = has_earlier & _same(old, new.groupby(at).shift().to_numpy())
-    verdict = pd.Series(np.where(fits, 1.0, np.where(follows, np.nan, 0.0)), index=relabels.index)
-    verdict = verdict.groupby(at).ffill()
-    stale = (verdict == 0).to_numpy() & ~pd.Series(at).duplicated(keep="last").to_numpy()
+    stale = is_stale(column, relabels)
     if stale.any():
+        at, old = relabels["at"].to_numpy(), decode(relabels["old"])
         first = int(np.flatnonzero(stale)[0])
         raise StaleDecisionError(
             f"The old value of a relabel must be what the table holds in {column.name!r}. Got "
             f"another for the ids {first_few(column.index[at[stale]])} instead: event "
-            f"{relabels.index[first]} says {old[first]!r}, the table {current[first]!r}. "
+            f"{relabels.index[first]} says {old[first]!r}, the table {column.iloc[at[first]]!r}. "
             "Undo those decisions or record them anew."
         )
 
 
-def objects(texts: Iterable[object]) -> AnyArray:
-    """Return the values of JSON texts as an array of objects."""
-    listed = list(texts)
-    values = np.empty(len(listed), dtype=object)
-    values[:] = decode(listed)
-    return values
+def is_stale(column: pd.Series[Any], relabels: pd.DataFrame) -> BoolArray:
+    """Whether each is in force and says an old value neither of the table nor decided before.
+
+    A decision that follows another, or says the same again, stands or falls with it.
+    """
+    at = relabels["at"].to_numpy()
+    old, later = decode(relabels["old"]), pd.Series(at).duplicated().to_numpy()
+    fits = relabels["old"].isna().to_numpy() | same(old, objects(column.iloc[at]))
+    if not later.any():
+        return ~fits
+    new = decode(relabels["new"])
+    before_old, before_new = (pd.Series(said).groupby(at).shift().to_numpy() for said in (old, new))
+    follows = later & (same(old, before_new) | (same(old, before_old) & same(new, before_new)))
+    verdict = pd.Series(np.where(fits, 1.0, np.where(follows, np.nan, 0.0)), index=relabels.index)
+    verdict = verdict.groupby(at).ffill()
+    return np.asarray((verdict == 0).to_numpy() & ~pd.Series(at).duplicated(keep="last").to_numpy())
 
 
-def _same(left: AnyArray, right: AnyArray) -> BoolArray:
+def objects(column: pd.Series[Any]) -> AnyArray:
+    """Return the values of a column as they are."""
+    return column.astype(object).to_numpy()
+
+
+def same(left: AnyArray, right: AnyArray) -> BoolArray:
+    """Whether values are equal, or both missing."""
     absent = pd.isna(left) | pd.isna(right)
     equal = pd.isna(left) & pd.isna(right)
     equal[~absent] = left[~absent] == right[~absent]
@@ -139,7 +166,7 @@ def _written(column: pd.Series[Any], at: IntArray, values: AnyArray) -> pd.Serie
         column = column.cat.add_categories(fresh)
     if not _holds(column.dtype, values):
         wide = column.astype(pd.concat([column.iloc[:1], pd.Series(list(values))]).dtype)
-        exact = _same(wide.astype(object).to_numpy(), column.astype(object).to_numpy()).all()
+        exact = same(objects(wide), objects(column)).all()
         column = wide if exact and _holds(wide.dtype, values) else column.astype(object)
     written = column.array.copy()
     written[at] = pd.Series(values, dtype=column.dtype).array
@@ -155,7 +182,7 @@ def _holds(dtype: Any, values: AnyArray) -> bool:
     if dtype.kind == "f":
         kind = pd.api.types.infer_dtype(values, skipna=True)
         return kind in ("integer", "floating", "mixed-integer-float", "empty")
-    return bool(_same(cast.astype(object).to_numpy(), values).all())
+    return bool(same(objects(cast), values).all())
 
 
 def _weigh(table: pd.DataFrame, decisions: pd.DataFrame) -> AnyArray:
@@ -169,13 +196,14 @@ def _tag(table: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series[Any]:
     """Return the sorted list of each row's tags, those it brought along included."""
     tags: list[list[str]] = [[] for _ in range(len(table))]
     if "tags" in table.columns:
-        tags = [_tags_of(own) for own in table["tags"]]
+        tags = [tags_of(own) for own in table["tags"]]
     for at, tag in zip(decisions["at"], decode(decisions["new"]), strict=True):
         tags[at] = sorted({*tags[at], tag})
     return pd.Series(tags, index=table.index, dtype=object)
 
 
-def _tags_of(cell: object) -> list[str]:
+def tags_of(cell: object) -> list[str]:
+    """Return the tags that a table brought along."""
     if isinstance(cell, list | tuple | set | np.ndarray):
         return sorted(set(cell))
     if cell is None or pd.isna(cell):  # type: ignore[call-overload]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,19 @@ _COLUMNS = ("time", *ENTRIES, "undoes")
 _APPEND = f"INSERT INTO event (time, {', '.join(ENTRIES)}) VALUES (?{', ?' * len(ENTRIES)})"
 _UNDO = """INSERT INTO event (time, row_id, field, action, old, new, actor, reason, undoes)
     SELECT ?, row_id, field, 'undo', old, new, ?, '', event FROM event WHERE event = ?"""
+_EXTEND = f"INSERT INTO event ({', '.join(_COLUMNS)}) VALUES (?{', ?' * len(ENTRIES)}, ?)"
+_MARKS = ("kind", "name", "first", "event", "time", "actor", "reason")
+# Made with the first mark: a ledger without any stays readable by every version, and with some too.
+_MARK_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS mark (
+        mark INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, first INTEGER NOT NULL,
+        event INTEGER NOT NULL, time TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL)""",
+    """CREATE TRIGGER IF NOT EXISTS mark_no_update BEFORE UPDATE ON mark
+        BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS mark_no_delete BEFORE DELETE ON mark
+        BEGIN SELECT RAISE(ABORT, 'a ledger is append-only'); END""",
+)
+Plan = Callable[[pd.DataFrame], Sequence[tuple[object, ...]]]
 _INHERITED: list[sqlite3.Connection] = []
 
 
@@ -80,14 +93,48 @@ class Storage:
         return pd.RangeIndex(first, first + len(events), name="event")
 
     def read(self, columns: Sequence[str] = _COLUMNS, *, newest: int | None = None) -> pd.DataFrame:
-        """Return all events or the newest few, values as JSON text, with the `subject` of each."""
-        names = ["event", *columns]
-        query = f"SELECT {', '.join(names)} FROM event ORDER BY event DESC LIMIT ?"
+        """Return all events or the newest few, values as JSON text.
+
+        With all columns comes the `subject` of each.
+        """
         with self._transaction("BEGIN") as connection:
-            rows = connection.execute(query, (-1 if newest is None else newest,)).fetchall()
-        events = pd.DataFrame(rows[::-1], columns=pd.Index(names), dtype=object)
-        events.index = pd.Index(events.pop("event"), dtype="int64", name="event")
-        return events.assign(subject=subjects(events))
+            return _read(connection, columns, newest)
+
+    def extend(self, plan: Plan, *, source: str, actor: str) -> pd.RangeIndex:
+        """Write what `plan` makes of the events here: rows of _COLUMNS, whose time None is now.
+
+        A mark says who took them over and when, for their own times may be long past.
+        """
+        with self._transaction() as connection:
+            rows = plan(_read(connection))
+            first, now = _newest(connection) + 1, _now()
+            connection.executemany(_EXTEND, ((row[0] or now, *row[1:]) for row in rows))
+            if rows:
+                last = first + len(rows) - 1
+                _mark(connection, ("merge", source, first, last, now, actor, ""))
+        return pd.RangeIndex(first, first + len(rows), name="event")
+
+    def checkpoint(self, name: str, *, actor: str, reason: str) -> int:
+        """Give the newest event a name that none has; return its number."""
+        with self._transaction() as connection:
+            if name in _marks(connection).query("kind == 'checkpoint'")["name"].tolist():
+                raise ValueError(complain("name", "a name that no checkpoint has yet", name))
+            newest = _newest(connection)
+            _mark(connection, ("checkpoint", name, newest, newest, _now(), actor, reason))
+        return newest
+
+    def copy(self, events: pd.DataFrame, marks: pd.DataFrame) -> None:
+        """Write the events and marks of another ledger into this new one."""
+        with self._transaction() as connection:
+            rows = zip(*(events[name] for name in _COLUMNS), strict=True)
+            connection.executemany(_EXTEND, rows)
+            for mark in marks.itertuples(index=False):
+                _mark(connection, tuple(mark))
+
+    def marks(self) -> pd.DataFrame:
+        """Return what was said of the ledger itself: `kind` "checkpoint" or "merge"."""
+        with self._transaction("BEGIN") as connection:
+            return _marks(connection)
 
     def __len__(self) -> int:
         with self._transaction("BEGIN") as connection:
@@ -103,6 +150,32 @@ class Storage:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _read(
+    connection: sqlite3.Connection, columns: Sequence[str] = _COLUMNS, newest: int | None = None
+) -> pd.DataFrame:
+    names = ["event", *columns]
+    query = f"SELECT {', '.join(names)} FROM event ORDER BY event DESC LIMIT ?"
+    rows = connection.execute(query, (-1 if newest is None else newest,)).fetchall()
+    events = pd.DataFrame(rows[::-1], columns=pd.Index(names), dtype=object)
+    events.index = pd.Index(events.pop("event"), dtype="int64", name="event")
+    return events.assign(subject=subjects(events)) if columns is _COLUMNS else events
+
+
+def _marks(connection: sqlite3.Connection) -> pd.DataFrame:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'mark'").fetchone()
+    query = f"SELECT {', '.join(_MARKS)} FROM mark ORDER BY mark"
+    rows = connection.execute(query).fetchall() if known else []
+    marks = pd.DataFrame(rows, columns=pd.Index(_MARKS), dtype=object)
+    return marks.astype({"first": "int64", "event": "int64"})
+
+
+def _mark(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
+    for statement in _MARK_SCHEMA:
+        connection.execute(statement)
+    holes = ", ".join("?" * len(_MARKS))
+    connection.execute(f"INSERT INTO mark ({', '.join(_MARKS)}) VALUES ({holes})", row)
 
 
 def _newest(connection: sqlite3.Connection) -> int:
@@ -132,9 +205,13 @@ def _check(connection: sqlite3.Connection, event: int) -> int:
 
 
 def _undo_of(connection: sqlite3.Connection, event: int) -> int | None:
-    """Return the undo that holds against `event`, if one does: undos of undos alternate."""
-    chain = [event]
-    query = "SELECT max(event) FROM event WHERE undoes = ?"
-    while (undo := connection.execute(query, (chain[-1],)).fetchone()[0]) is not None:
-        chain.append(undo)
-    return chain[1] if len(chain) % 2 == 0 else None
+    """Return the undo that holds against `event`, if one does: it is itself not taken back."""
+    query = """WITH RECURSIVE later (event, undoes) AS (
+        SELECT event, undoes FROM event WHERE undoes = ? UNION ALL
+        SELECT event.event, event.undoes FROM event JOIN later ON event.undoes = later.event)
+        SELECT event, undoes FROM later ORDER BY event DESC"""
+    held: dict[int, int] = {}
+    for undo, target in connection.execute(query, (event,)):
+        if undo not in held:
+            held[target] = undo
+    return held.get(event)

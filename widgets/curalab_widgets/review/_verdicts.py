@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from curalab.label_errors._agreement import kappa_of
+from curalab._agreement import kappa_of
 from curalab.ledger import Ledger
 from curalab.ledger.replay import stands
 from curalab_widgets._cards import is_missing

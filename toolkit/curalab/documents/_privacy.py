@@ -1,0 +1,167 @@
+"""What an export says where people, notes or the rows themselves are left out."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from curalab._check import complain
+from curalab.ledger import Ledger
+from curalab.ledger.connection import clear_errors, connect
+from curalab.pool import methods
+
+__all__ = ["aliases_of", "copy_ledger", "metrics_of", "refuse_cells", "refuse_said", "secrets_of"]
+
+_CLASSES = 50  # different values up to which they are counted
+_EVENT = (
+    "event, time, row_id, field, action, old, new, actor, method, params, embedding, reason, undoes"
+)
+_WRITE = f"INSERT INTO event ({_EVENT}) VALUES (?{', ?' * _EVENT.count(',')})"
+
+
+def aliases_of(ledger: Ledger) -> dict[str, str]:
+    """Return another name for everyone who decided, in the order of first decisions.
+
+    Registered methods are no people.
+    """
+    actors = ledger.to_frame()["actor"].unique()
+    people = [actor for actor in actors if actor not in set(methods()["name"])]
+    return {person: f"annotator_{n}" for n, person in enumerate(people, start=1)}
+
+
+def copy_ledger(ledger: Ledger, path: Path, *, left_out: Iterable[str]) -> None:
+    """Copy a ledger while others may write to it; without people or notes as a new file.
+
+    A new file has no pages that were ever used for something else.
+    """
+    with clear_errors(path), closing(connect(ledger.path)) as source:
+        if not {*left_out}:
+            with closing(sqlite3.connect(path)) as target:
+                source.backup(target)
+            return
+        rows = source.execute(f"SELECT {_EVENT} FROM event ORDER BY event").fetchall()
+    hide = _hider(aliases_of(ledger)) if "people" in left_out else str
+    with closing(connect(path)) as target, target:
+        target.execute("BEGIN")
+        target.executemany(_WRITE, (_redacted(row, hide, "notes" in left_out) for row in rows))
+
+
+def _redacted(
+    row: tuple[Any, ...], hide: Callable[[str], str], without_notes: bool
+) -> tuple[Any, ...]:
+    *decided, actor, method, params, embedding, reason, undoes = row
+    method, embedding = (text and hide(text) for text in (method, embedding))
+    params = params and json.dumps(_numbers(json.loads(params), hide))
+    reason = "" if without_notes else hide(reason)
+    return (*decided, hide(actor), method, params, embedding, reason, undoes)
+
+
+def _hider(aliases: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what replaces names in a text, as whole words, whatever their case."""
+    if not aliases:
+        return str
+    known = {name.casefold(): alias for name, alias in reversed([*aliases.items()])}
+    longest = sorted(aliases, key=len, reverse=True)
+    name = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
+    return lambda text: (
+        aliases.get(text) or name.sub(lambda m: known.get(m[0].casefold(), "someone"), text)
+    )
+
+
+def _numbers(params: Any, hide: Callable[[str], str]) -> Any:
+    """Return parameters without their texts, which may say anything."""
+    if isinstance(params, dict):
+        return {hide(key): _numbers(value, hide) for key, value in params.items()}
+    if isinstance(params, list):
+        return [_numbers(value, hide) for value in params]
+    return None if isinstance(params, str) else params
+
+
+# ---- what would name them all the same -----------------------------------------------------------
+
+
+def secrets_of(ledger: Ledger, left_out: Iterable[str]) -> set[str]:
+    """Return the names and the notes that an export must not hold.
+
+    A note of one or two words is no secret: documents and cells say them anyway.
+    """
+    people = set(aliases_of(ledger)) if "people" in left_out else set()
+    notes = set(ledger.to_frame()["reason"]) if "notes" in left_out else set()
+    return people | {note for note in notes if len(note.split()) > 2}
+
+
+def refuse_cells(name: str, table: pd.DataFrame, secrets: set[str]) -> None:
+    """Raise where a cell of a table is a name or a note that is left out."""
+    for at, column in enumerate(table.columns):
+        if secrets.intersection(cell for cell in table.iloc[:, at] if isinstance(cell, str)):
+            rule = "a table without the people and notes that 'leave_out' names"
+            hint = f"Drop that column: {name}.drop(columns={column!r})."
+            got = f"some in column {column!r}"
+            raise ValueError(complain(name, rule, hint=hint, what=got))
+
+
+def refuse_said(texts: Mapping[str, str], secrets: Iterable[str]) -> None:
+    """Raise where a document says what is left out; the error does not say it again."""
+    parts = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1]) if form}
+    if not parts:
+        return
+    said = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, parts))})(?!\w)")
+    for name, text in texts.items():
+        if said.search(text):
+            rule = "free of the people and notes that 'leave_out' names"
+            hint = "Write it without them, or leave it out as well."
+            raise ValueError(complain("documents", rule, hint=hint, what=f"some in {name!r}"))
+
+
+# ---- numbers instead of rows ---------------------------------------------------------------------
+
+
+def metrics_of(items: pd.DataFrame, ledger: Ledger, documents: Mapping[str, Any]) -> dict[str, Any]:
+    """Return counts that hold no cell of the table, no id, no name and no note."""
+    hide = _hider(aliases_of(ledger))
+    events = ledger.to_frame()
+    standing = events[events["active"] & (events["action"] != "undo")]
+    counted = Counter(zip(standing["actor"].map(hide), standing["action"], strict=True))
+    return {
+        "rows": len(items),
+        "columns": [_column(hide(str(name)), items.iloc[:, at]) for at, name in enumerate(items)],
+        "events": len(events),
+        "decisions": [
+            {"by": by, "action": action, "rows": n} for (by, action), n in counted.items()
+        ],
+        "with a reason": int((standing["reason"] != "").sum()),
+        "audits": {name: _findings(name, audit) for name, audit in documents.items()},
+    }
+
+
+def _column(name: str, cells: pd.Series[Any]) -> dict[str, Any]:
+    """Return what a column holds, its classes counted and not named."""
+    told = {"column": name, "dtype": str(cells.dtype), "missing": int(cells.isna().sum())}
+    try:
+        counts = cells.value_counts()
+    except TypeError:  # lists and images cannot be counted
+        return told
+    few = 0 < len(counts) <= min(_CLASSES, max(2, len(cells) // 2))
+    return told | {"different": len(counts)} | ({"counts": counts.tolist()} if few else {})
+
+
+def _findings(name: str, audit: Any) -> list[dict[str, Any]]:
+    problems = getattr(audit, "problems", None)
+    if not isinstance(problems, pd.DataFrame):
+        rule = "audits where the rows are left out"
+        hint = "Of an audit only counts are kept; other documents may quote rows."
+        got = f"{type(audit).__name__} for {name!r}"
+        raise ValueError(complain("documents", rule, hint=hint, what=got))
+    return [
+        # Behind the colon stand names of columns, and values of constant ones.
+        {"problem": problem.partition(":")[0], "items": int(n), "share": round(float(share), 4)}
+        for problem, n, share in problems[["problem", "n_items", "share"]].itertuples(index=False)
+    ]
