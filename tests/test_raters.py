@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curalab.label_errors import RaterConsensus, raters
 from curalab._agreement import alpha_of, kappa_of
+from curalab.label_errors import RaterConsensus, raters
 
 FEW = "xxxyyyyx"
 

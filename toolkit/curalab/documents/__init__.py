@@ -1,4 +1,4 @@
-"""Documents about a dataset, written from what is known of it: cards, licences, lineage, exports."""
+"""Documents about a dataset, from what is known of it: cards, licences, lineage, exports."""
 
 from __future__ import annotations
 

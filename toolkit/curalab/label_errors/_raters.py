@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 
+from curalab._agreement import alpha_of, kappa_of, rank_agreement
 from curalab._check import (
     AnyArray,
     BoolArray,
@@ -20,7 +21,6 @@ from curalab._check import (
 )
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
-from curalab._agreement import alpha_of, kappa_of, rank_agreement
 from curalab.pool import Pool
 from curalab.results import StageResult
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from curalab._agreement import alpha_of, kappa_of
 from curalab._check import align, check_real, complain, first_few
 from curalab.embedding import take_rows
 from curalab.items._table import check_distinct
-from curalab._agreement import alpha_of, kappa_of
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 __all__ = ["Judges"]

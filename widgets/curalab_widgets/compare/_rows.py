@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from curalab._agreement import kappa_of, rank_agreement
 from curalab._check import are_invented
 from curalab._differences import changed_cells, match_clusters, moved_rows
 from curalab.clusters import Clustering
 from curalab.label_errors import LabelErrors
-from curalab._agreement import kappa_of, rank_agreement
 from curalab.maps._quality import default_k
 from curalab_widgets._cards import is_missing
 

@@ -8,6 +8,7 @@ from curalab_widgets.figures._honesty import (
     coverage_accuracy,
     reliability_diagram,
 )
+from curalab_widgets.figures._lineage import lineage_graph
 from curalab_widgets.figures._maps import map_points
 from curalab_widgets.figures._worth import effect_intervals, learning_curves, rank_intervals
 
@@ -18,6 +19,7 @@ __all__ = [
     "error_confusion",
     "histogram",
     "learning_curves",
+    "lineage_graph",
     "map_points",
     "rank_intervals",
     "reliability_diagram",
