@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,11 @@ import pandas as pd
 from curalab._check import complain
 from curalab.ledger import Ledger
 from curalab.ledger.connection import clear_errors, connect
-from curalab.pool import methods
+from curalab.ledger.redaction import aliases_of, hider
 
-__all__ = ["aliases_of", "copy_ledger", "metrics_of", "refuse_cells", "refuse_said", "secrets_of"]
+__all__ = ["copy_ledger", "metrics_of", "refuse_cells", "refuse_said", "secrets_of"]
 
 _CLASSES = 50  # different values up to which they are counted
-_EVENT = (
-    "event, time, row_id, field, action, old, new, actor, method, params, embedding, reason, undoes"
-)
-_WRITE = f"INSERT INTO event ({_EVENT}) VALUES (?{', ?' * _EVENT.count(',')})"
-
-
-def aliases_of(ledger: Ledger) -> dict[str, str]:
-    """Return another name for everyone who decided, in the order of first decisions.
-
-    Registered methods are no people.
-    """
-    actors = ledger.to_frame()["actor"].unique()
-    people = [actor for actor in actors if actor not in set(methods()["name"])]
-    return {person: f"annotator_{n}" for n, person in enumerate(people, start=1)}
 
 
 def copy_ledger(ledger: Ledger, path: Path, *, left_out: Iterable[str]) -> None:
@@ -42,47 +28,12 @@ def copy_ledger(ledger: Ledger, path: Path, *, left_out: Iterable[str]) -> None:
 
     A new file has no pages that were ever used for something else.
     """
-    with clear_errors(path), closing(connect(ledger.path)) as source:
-        if not {*left_out}:
-            with closing(sqlite3.connect(path)) as target:
-                source.backup(target)
-            return
-        rows = source.execute(f"SELECT {_EVENT} FROM event ORDER BY event").fetchall()
-    hide = _hider(aliases_of(ledger)) if "people" in left_out else str
-    with closing(connect(path)) as target, target:
-        target.execute("BEGIN")
-        target.executemany(_WRITE, (_redacted(row, hide, "notes" in left_out) for row in rows))
-
-
-def _redacted(
-    row: tuple[Any, ...], hide: Callable[[str], str], without_notes: bool
-) -> tuple[Any, ...]:
-    *decided, actor, method, params, embedding, reason, undoes = row
-    method, embedding = (text and hide(text) for text in (method, embedding))
-    params = params and json.dumps(_numbers(json.loads(params), hide))
-    reason = "" if without_notes else hide(reason)
-    return (*decided, hide(actor), method, params, embedding, reason, undoes)
-
-
-def _hider(aliases: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces names in a text, as whole words, whatever their case."""
-    if not aliases:
-        return str
-    known = {name.casefold(): alias for name, alias in reversed([*aliases.items()])}
-    longest = sorted(aliases, key=len, reverse=True)
-    name = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
-    return lambda text: (
-        aliases.get(text) or name.sub(lambda m: known.get(m[0].casefold(), "someone"), text)
-    )
-
-
-def _numbers(params: Any, hide: Callable[[str], str]) -> Any:
-    """Return parameters without their texts, which may say anything."""
-    if isinstance(params, dict):
-        return {hide(key): _numbers(value, hide) for key, value in params.items()}
-    if isinstance(params, list):
-        return [_numbers(value, hide) for value in params]
-    return None if isinstance(params, str) else params
+    if {*left_out}:
+        ledger.redact(path, people="people" not in left_out, notes="notes" not in left_out)
+        return
+    with clear_errors(path), closing(connect(ledger.path)) as source:  # noqa: SIM117
+        with closing(sqlite3.connect(path)) as target:
+            source.backup(target)
 
 
 # ---- what would name them all the same -----------------------------------------------------------
@@ -93,7 +44,7 @@ def secrets_of(ledger: Ledger, left_out: Iterable[str]) -> set[str]:
 
     A note of one or two words is no secret: documents and cells say them anyway.
     """
-    people = set(aliases_of(ledger)) if "people" in left_out else set()
+    people = set(aliases_of(ledger.to_frame()["actor"])) if "people" in left_out else set()
     notes = set(ledger.to_frame()["reason"]) if "notes" in left_out else set()
     return people | {note for note in notes if len(note.split()) > 2}
 
@@ -126,8 +77,8 @@ def refuse_said(texts: Mapping[str, str], secrets: Iterable[str]) -> None:
 
 def metrics_of(items: pd.DataFrame, ledger: Ledger, documents: Mapping[str, Any]) -> dict[str, Any]:
     """Return counts that hold no cell of the table, no id, no name and no note."""
-    hide = _hider(aliases_of(ledger))
     events = ledger.to_frame()
+    hide = hider(aliases_of(events["actor"]))
     standing = events[events["active"] & (events["action"] != "undo")]
     counted = Counter(zip(standing["actor"].map(hide), standing["action"], strict=True))
     return {

@@ -22,11 +22,12 @@ from curalab.ledger.exchange import (
     FORMATS,
     read_answers,
     read_events,
-    redacted,
     write_file,
 )
+from curalab.ledger.history import times_of
 from curalab.ledger.newer import Replayed, replay_decisions
 from curalab.ledger.recorded import Recorded
+from curalab.ledger.redaction import redacted
 from curalab.ledger.storage import Storage
 
 __all__ = ["Agreement", "Ledger", "Merged", "Replayed"]
@@ -104,7 +105,7 @@ class Ledger(Recorded):
     def checkpoints(self) -> pd.DataFrame:
         """Return the checkpoints, oldest first: indexed by `name`; event, time, actor, reason."""
         marks = self._storage.marks().query("kind == 'checkpoint'")
-        marks["time"] = pd.to_datetime(marks["time"], utc=True, format="ISO8601")
+        marks["time"] = times_of(marks)
         return marks.set_index("name")[["event", "time", "actor", "reason"]]
 
     def replay(self, items: pd.DataFrame) -> Replayed:

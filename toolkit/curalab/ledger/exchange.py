@@ -18,7 +18,7 @@ from curalab.ledger.events import ENTRIES, check_entries, decode
 from curalab.ledger.records import READERS, WRITERS, Answer, Shown, answered, question_of
 from curalab.ledger.replay import check_table, in_force, rows_at, standing
 
-__all__ = ["EXACT", "FORMATS", "read_answers", "read_events", "redacted", "write_file"]
+__all__ = ["EXACT", "FORMATS", "read_answers", "read_events", "write_file"]
 
 EXACT = ("jsonl", "csv")  # with the time of each event, so that none is taken over twice
 FORMATS = (*EXACT, *WRITERS)
@@ -26,25 +26,6 @@ _COLUMNS = ("event", "time", *ENTRIES, "undoes")
 _JSON = ("row_id", "old", "new", "params")  # columns that hold JSON
 Entry = tuple[str | None, ...]
 Row = dict[str, str | None]  # an event as JSON texts, None where nothing was stated
-
-
-def redacted(
-    events: pd.DataFrame, marks: pd.DataFrame, *, people: bool, notes: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return events and marks without the names of people, and without what they wrote.
-
-    An actor that is also a method is no person.
-    """
-    if not people:
-        actors = pd.unique(pd.concat([events["actor"], marks["actor"]], ignore_index=True))
-        persons = [actor for actor in actors if actor not in set(events["method"])]
-        alias = {actor: f"annotator_{n}" for n, actor in enumerate(persons, 1)}
-        events = events.assign(actor=events["actor"].replace(alias))
-        source = marks["name"].mask(marks["kind"] == "merge", "")  # a file may bear a person's name
-        marks = marks.assign(actor=marks["actor"].replace(alias), name=source)
-    if not notes:
-        events, marks = events.assign(reason=""), marks.assign(reason="")
-    return events, marks
 
 
 # ---- written -------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from curalab._check import complain
 from curalab.ledger.events import decode
 from curalab.ledger.replay import in_force, standing
 
-__all__ = ["by_subject", "changes", "moment_of", "told", "valued"]
+__all__ = ["by_subject", "changes", "moment_of", "times_of", "told", "valued"]
 
 
 def told(events: pd.DataFrame) -> pd.DataFrame:
     """Return events with their values read."""
-    table = events.drop(columns="subject").assign(time=_times(events))
+    table = events.drop(columns="subject").assign(time=times_of(events))
     for name in ("row_id", "old", "new"):
         table[name] = pd.Series(decode(events[name]), index=events.index, dtype=object)
     params = [None if text is None else json.loads(text) for text in events["params"]]
@@ -26,8 +26,10 @@ def told(events: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"undoes": "Int64"})
 
 
-def _times(events: pd.DataFrame) -> pd.Series[Any]:
-    return pd.to_datetime(events["time"], utc=True, format="ISO8601")
+def times_of(events: pd.DataFrame) -> pd.Series[Any]:
+    """Return when each was written, to the microsecond."""
+    times = pd.to_datetime(events["time"], utc=True, format="ISO8601")
+    return times.dt.as_unit("us")  # of no events too
 
 
 def moment_of(name: str, moment: object, events: pd.DataFrame, marks: pd.DataFrame) -> int:
@@ -56,7 +58,7 @@ def _recorded(events: pd.DataFrame, marks: pd.DataFrame) -> pd.Series[Any]:
     times = events["time"].copy()
     for first, last, time in marks.loc[marks["kind"] == "merge", ["first", "event", "time"]].values:
         times.loc[first:last] = time
-    return _times(times.to_frame())
+    return times_of(times.to_frame())
 
 
 # ---- between two moments -------------------------------------------------------------------------
