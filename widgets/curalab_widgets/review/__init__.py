@@ -19,7 +19,7 @@ from curalab_widgets.review._note import Note
 from curalab_widgets.review._queue import Suspects
 from curalab_widgets.review._reviewing import Reviewing
 from curalab_widgets.review._tally import Tally
-from curalab_widgets.review._verdicts import Verdict, Verdicts, agreement_of, conflicts_of, said_of
+from curalab_widgets.review._verdicts import Verdict, Verdicts, conflicts_of, pairs_of, said_of
 from curalab_widgets.review._view import ReviewView, controls
 from curalab_widgets.review._waiting import Waiting
 
@@ -182,7 +182,7 @@ class ReviewPanel(Reviewing):
         `same` is the share alike of what both decided and `kappa` Cohen's (1 is perfect, 0 is
         chance, NaN below five items). A second opinion of the same actor stands as "Ann, again".
         """
-        return agreement_of(self._verdicts.now())
+        return pairs_of(self._verdicts.now())
 
     def conflicts(self) -> pd.Series[Any]:
         """Return by id what each said of the items on which two differ and nobody has settled."""

@@ -11,7 +11,7 @@ from curalab._check import complain
 from curalab.label_errors import LabelErrors, ReviewBudget, review_budget
 from curalab_widgets._work import Work
 from curalab_widgets.review._queue import Suspects
-from curalab_widgets.review._verdicts import Said, Verdicts, agreement_of, conflicts_of
+from curalab_widgets.review._verdicts import Said, Verdicts, conflicts_of, pairs_of
 from curalab_widgets.review._view import ReviewView
 
 __all__ = ["Tally"]
@@ -72,7 +72,7 @@ class Tally:
             self._since = 0
             is_known = self._has_errors and any(now.values())
             self._budget = self.budget(now) if is_known else None
-        return agreement_of(now), conflicts_of(now)
+        return pairs_of(now), conflicts_of(now)
 
     def _told(self, counted: tuple[pd.DataFrame, dict[int, dict[str, str]]]) -> None:
         agreement, conflicts = counted

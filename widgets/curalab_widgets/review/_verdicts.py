@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import combinations, groupby
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from curalab._agreement import kappa_of
 from curalab.ledger import Ledger
+from curalab.ledger.agreement import agreement_of
 from curalab.ledger.replay import stands
 from curalab_widgets._cards import is_missing
 
-__all__ = ["Said", "Verdict", "Verdicts", "agreement_of", "conflicts_of", "said_of"]
+__all__ = ["Said", "Verdict", "Verdicts", "conflicts_of", "pairs_of", "said_of"]
 
 _OPINIONS = {"first": "", "second": "second opinion", "settled": "settled"}
 _UNTOLD = object()  # no decision about the label
@@ -204,23 +203,11 @@ def said_of(verdicts: Iterable[Verdict]) -> dict[str, str]:
     return said
 
 
-def agreement_of(verdicts: Said) -> pd.DataFrame:
-    """Return how far each two agree on what both decided.
-
-    Columns `one`, `other`, `both` (items), `same` (share of them decided alike) and `kappa`
-    (Cohen's: 1 is perfect, 0 chance; NaN below five items, or where only one answer occurs).
-    """
-    pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for verdict in verdicts.values():
-        said = said_of(verdict)
-        for one, other in combinations(sorted(said), 2):
-            pairs[one, other].append((said[one], said[other]))
-    told = []
-    for (one, other), words in sorted(pairs.items()):
-        left, right = np.array(words, dtype=object).T
-        kappa = kappa_of(left.astype(str), right.astype(str))
-        told.append((one, other, len(words), float((left == right).mean()), kappa))
-    return pd.DataFrame(told, columns=pd.Index(["one", "other", "both", "same", "kappa"]))
+def pairs_of(verdicts: Said) -> pd.DataFrame:
+    """Return how far each two agree on what both decided, as `Agreement.pairs` of a ledger."""
+    said = {row: said_of(each) for row, each in verdicts.items()}
+    answers = pd.DataFrame.from_dict(said, orient="index", dtype=object)
+    return agreement_of(answers.sort_index(axis=1)).pairs
 
 
 def conflicts_of(verdicts: Said) -> dict[int, dict[str, str]]:
