@@ -72,15 +72,18 @@ class ScatterView:
     def recolor(self, colored: Paint) -> None:
         """Draw the points in other colours."""
         self._paint = colored
-        bands = [[band / 255 for band in rgb(color)] for color in colored.colors]
+        self._shade()
+        self._send()
+
+    def _shade(self) -> None:
+        """Set what each colour looks like, and the picture of density."""
+        bands = [[band / 255 for band in rgb(color)] for color in self._paint.colors]
         solid, faint = ([[*band, alpha] for band in bands] for alpha in (1.0, FAINT))
         plain = [[*band, 0.0] for band in bands * 2] if self._is_dense else solid + faint
         self.widget.color_scale, self.widget.color_domain = "categorical", {}
         self.widget.color, self.widget.color_selected = plain, solid + faint
         self.widget.color_by = "valueA"
-        self._send()
-        if self._is_dense:
-            self.blur(True)
+        self.widget.background_image = self._blurred() if self._is_dense else None
 
     def _send(self) -> None:
         levels = len(self._paint.colors) * self._paint.levels
@@ -103,12 +106,9 @@ class ScatterView:
 
     def blur(self, is_dense: bool) -> None:
         """Show how densely the points lie in place of those that are not selected."""
-        was, self._is_dense = self._is_dense, is_dense
+        self._is_dense = is_dense
         self.widget.opacity_unselected = 0.0 if is_dense else _UNSELECTED
-        picture = self._blurred() if is_dense else None
-        self.widget.background_image = picture
-        if was != is_dense:
-            self.recolor(self._paint)
+        self._shade()
 
     def _blurred(self) -> str:
         return data_uri(density(self._xy, self._paint, premultiplied=True))
