@@ -52,3 +52,15 @@ def test_the_demo_curates_digits_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert not re.findall(r"""(?:src|href)=["']https?://""", page)
     assert page.count("data:image/png;base64,") > 20
     assert "Loading widget" not in page
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    "path", [p for p in NOTEBOOKS if p.stem != "00_quickstart"], ids=lambda p: p.stem
+)
+def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("CURALAB_CACHE", str(tmp_path / "cache"))
+    book = nbformat.read(path, as_version=4)
+    NotebookClient(book, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()

@@ -70,9 +70,11 @@ def lineage_graph(lineage: Any) -> go.Figure:
             )
     figure = plot(traces, title="What each dataset was made of", x="generation", y="")
     deepest = max(lineage.generation.values())
-    figure.update_xaxes(tickvals=list(range(deepest + 1)), range=[-0.5, deepest + 0.5])
-    rows = max(y for _, y in at.values()) - min(y for _, y in at.values()) + 1
-    return figure.update_yaxes(visible=False).update_layout(height=int(min(2000, 220 + 70 * rows)))
+    ticks = list(range(deepest + 1))
+    figure.update_xaxes(tickvals=ticks, range=[-0.5, deepest + 0.5], zeroline=False)
+    low, high = min(y for _, y in at.values()), max(y for _, y in at.values())
+    figure.update_yaxes(visible=False, range=[low - 0.4, high + 0.7])  # names stand above
+    return figure.update_layout(height=int(min(2000, 220 + 70 * (high - low + 1))))
 
 
 def _places(lineage: Lineage) -> dict[str, tuple[int, float]]:
