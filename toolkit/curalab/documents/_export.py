@@ -105,10 +105,10 @@ def export(
     Examples
     --------
     >>> import curalab as cl, pandas as pd, tempfile
-        >>> items = pd.DataFrame({"label": ["cat", "dog"]}, index=["a", "b"])
+    >>> items = pd.DataFrame({"label": ["cat", "dog"]}, index=["a", "b"])
     >>> with tempfile.TemporaryDirectory() as folder, cl.Ledger(f"{folder}/pets.ledger") as ledger:
     ...     event = ledger.record("b", action="drop", actor="Ann", reason="blurred")
-    ...     made = export(ledger.apply(items), f"{folder}/pets", ledger=ledger, source=items)
+    ...     made = cl.export(ledger.apply(items), f"{folder}/pets", ledger=ledger, source=items)
     ...     again = cl.load_items(made)
     ...     files = sorted(file.name for file in made.iterdir())
     >>> again
