@@ -192,3 +192,9 @@ def test_a_broken_shard(tmp_path):
         "The 'source' parameter must be tar files that can be read. "
         f"Got {str(tmp_path / 'x.tar')!r} instead. Reading failed: "
     )
+
+
+def test_an_archive_among_pictures_is_no_dataset(tmp_path):
+    picture(tmp_path / "cats" / "a.png")
+    shard(tmp_path / "backup.tar", {"x.txt": b"old"})
+    assert load_items(tmp_path)["label"].tolist() == ["cats"]

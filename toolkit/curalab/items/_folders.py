@@ -85,9 +85,11 @@ def _column_of(name: str, paths: pd.Series[Any]) -> str:
 
 
 def shards_of(path: Path) -> list[Path]:
-    """Return the tar files of a folder, or the one that the path is."""
+    """Return the tar files of a folder without images and sounds, or the one that the path is."""
     inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in inside if file.name.endswith(SHARDS)]
+    shards = [file for file in inside if file.name.endswith(SHARDS)]
+    is_of_files = shards and any(f.suffix.lower() in IMAGES + AUDIO for f in path.rglob("*"))
+    return [] if is_of_files else shards
 
 
 def read_shards(shards: Sequence[Path]) -> pd.DataFrame:
