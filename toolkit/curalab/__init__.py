@@ -16,6 +16,7 @@ from curalab import (
     testing,
 )
 from curalab._check import AlignmentError, MissingExtraError, StaleDecisionError
+from curalab._hidden import metrics_only
 from curalab._versions import show_versions
 from curalab.audits import Audit, audit
 from curalab.clusters import Clustering, cluster, grow
@@ -105,6 +106,7 @@ __all__ = [
     "maps",
     "measure_effect",
     "methods",
+    "metrics_only",
     "outliers",
     "plant_duplicates",
     "plant_label_errors",

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curalab._hidden import is_metrics_only
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -111,9 +113,11 @@ def _audit(asked: argparse.Namespace) -> int:
 
     text = audit_page(report, items, embedding, label=label, note=left_out)
     page.write_text(text, encoding="utf-8")
-    cl.join(items, report).to_csv(out / "items.csv")
     _print_problems(report)
-    print(f"\nReport: {page}\nEvery item with its findings: {out / 'items.csv'}")
+    print(f"\nReport: {page}")
+    if not is_metrics_only():
+        cl.join(items, report).to_csv(out / "items.csv")
+        print(f"Every item with its findings: {out / 'items.csv'}")
     return 1 if report.errors else 0
 
 
@@ -131,7 +135,8 @@ def _readable(items: pd.DataFrame, column: str | None) -> tuple[pd.DataFrame, st
     if not len(bad):
         return items, ""
     named = ", ".join(map(str, bad[:5])) + (" …" if len(bad) > 5 else "")
-    told = f"Left out {len(bad):,} items whose {column} is missing or cannot be read: {named}.\n"
+    named = "" if is_metrics_only() else f": {named}"
+    told = f"Left out {len(bad):,} items whose {column} is missing or cannot be read{named}.\n"
     return items.drop(bad), told
 
 
@@ -160,7 +165,10 @@ def _print_problems(report: Any) -> None:
         print("Nothing found.")
     for row in report.problems.itertuples():
         n = f"{row.n_items:,}" if row.n_items else "–"
-        print(f"{n:>7}  {row.problem:<18} {row.evidence} -> {row.action}")
+        if is_metrics_only():  # behind a colon stand names of columns, and values of constant ones
+            print(f"{n:>7}  {row.problem.partition(':')[0]}")
+        else:
+            print(f"{n:>7}  {row.problem:<18} {row.evidence} -> {row.action}")
     for name, said in report.errors.items():
         print(f"  FAILED  {name:<18} {said}", file=sys.stderr)
 

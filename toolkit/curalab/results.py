@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_ids, read_only
+from curalab._hidden import is_metrics_only
 
 __all__ = ["StageResult"]
 
@@ -66,6 +67,8 @@ class StageResult:
     def _repr_html_(self) -> str:
         from html import escape
 
+        if is_metrics_only():
+            return f"<p><code>{escape(repr(self))}</code></p>"
         table = self.to_frame().head(8).to_html(max_cols=12, notebook=True, border=0)
         return f"<p><code>{escape(repr(self))}</code></p>{table}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from curalab._hidden import refuse_to_show
 from curalab.encoders._sounds import is_pair
 from curalab.items._table import kind_of
 from curalab_widgets._media import data_uri, player, thumbnail
@@ -48,6 +49,7 @@ class Cards:
     """
 
     def __init__(self, items: pd.DataFrame, *, as_values: bool = False) -> None:
+        refuse_to_show("A card")
         self._items = items
         kinds = {name: "value" if as_values else _kind(items[name]) for name in items.columns}
         self.images = [name for name, kind in kinds.items() if kind == "image"]

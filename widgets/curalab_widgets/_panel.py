@@ -19,6 +19,7 @@ import traitlets
 from IPython.display import publish_display_data
 
 from curalab._check import check_labels, complain, rows_of
+from curalab._hidden import refuse_to_show
 from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.ledger.replay import standing
@@ -113,6 +114,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         actor: str | None = None,
         link: str | None = None,
     ) -> None:
+        refuse_to_show("A panel")
         self.ids = items.index
         self._items, self._ledger = items, ledger
         self._actor = actor or _user()

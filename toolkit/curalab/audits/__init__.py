@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from curalab._check import align, check_choice, check_seed, complain
+from curalab._hidden import is_metrics_only
 from curalab.audits._finders import finders
 from curalab.audits._problems import problems_of
 from curalab.embedding import as_embedding
@@ -74,6 +75,10 @@ class Audit(StageResult):
     def _repr_html_(self) -> str:
         shown = self.problems.drop(columns=["ids", "why", "beside"])
         shown["share"] = shown["share"].map("{:.1%}".format)
+        if is_metrics_only():  # behind a colon stand names of columns, and values of constant ones
+            shown["problem"] = shown["problem"].str.partition(":")[0]
+            counts = shown[["problem", "n_items", "share"]].to_html(index=False, border=0)
+            return f"<p><code>{escape(repr(self))}</code></p>{counts}"
         failed = "".join(
             f'<p style="color:#c00"><b>The finder {escape(name)} failed.</b> {escape(said)}</p>'
             for name, said in self.errors.items()

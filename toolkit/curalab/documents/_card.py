@@ -10,8 +10,11 @@ from typing import Any, Self
 import pandas as pd
 
 from curalab._check import check_choice, complain
+from curalab._hidden import is_metrics_only
 from curalab.documents._columns import front_matter, licence_lines
 from curalab.documents._markdown import FRONT, facts_of, parts_of, plain, quoted, table
+from curalab.documents._privacy import metrics_of
+from curalab.documents._reading import metrics_text
 from curalab.documents._sections import composition, considerations, creation, reproduction
 
 __all__ = ["Card", "card"]
@@ -168,6 +171,9 @@ def card(
     """
     if not isinstance(items, pd.DataFrame):
         raise TypeError(complain("items", "a DataFrame", what=type(items).__name__))
+    if is_metrics_only():
+        found = {} if audit is None else {"audit": audit}
+        return Card(metrics_text(metrics_of(items, ledger, found)))
     known = facts_of(lineage)
     told = dict(getattr(audit, "params", None) or {})
     label = told.get("labels") or getattr(effect, "params", {}).get("labels")

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from curalab._check import check_choice, complain, first_few
+from curalab._hidden import is_metrics_only
 from curalab.documents._card import card
 from curalab.documents._formats import FORMATS
 from curalab.documents._privacy import (
@@ -83,7 +84,7 @@ def export(
         their names in reasons. "notes": reasons are empty. Either way parameters lose their texts.
         Cells of the table stay as they are. "rows": neither table nor ledger, only counts, in
         which no cell, id, name, note or class name occurs; names of columns do. Of `documents`
-        it takes audits, and counts what they found.
+        it takes audits, and counts what they found. ``cl.metrics_only()`` asks for it.
     overwrite : bool, default=False
         Whether an older export at `path` is replaced. Any other folder is refused.
 
@@ -120,6 +121,7 @@ def export(
     check_table("items", items)
     check_choice("format", format, FORMATS)
     left_out, given = _left_out(leave_out), _named(documents)
+    left_out += ["rows"] * (is_metrics_only() and "rows" not in left_out)
     tables = {"items": items}
     if not isinstance(ledger, Ledger | None):
         raise TypeError(complain("ledger", "a Ledger", what=type(ledger).__name__))

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from curalab._check import check_choice, complain, need_extra
+from curalab._hidden import is_metrics_only
 from curalab.documents._nodes import Node, ledger_nodes, lineage_nodes, notebook_nodes, root_nodes
 from curalab.documents._notebooks import read_notebook
 
@@ -62,6 +63,8 @@ class KnowledgeGraph:
         return f"KnowledgeGraph({len(self.nodes):,} nodes, {len(self.to_frame()):,} triples)"
 
     def _repr_html_(self) -> str:
+        if is_metrics_only():
+            return f"<p><code>{escape(repr(self))}</code></p>"
         table = self.to_frame().head(8).to_html(index=False, border=0, notebook=True)
         return f"<p><code>{escape(repr(self))}</code></p>{table}"
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import align, check_integer, check_seed, complain, first_few
+from curalab._hidden import is_metrics_only, refuse_to_show
 from curalab.documents._exemplars import chosen_exemplars, retrieval_precision
 from curalab.documents._markdown import as_text, plain, table
 from curalab.heads import with_proba
@@ -74,6 +75,7 @@ class LabelingGuide(StageResult):
 
     def to_markdown(self) -> str:
         """Return the guide as Markdown: ids of items, with their texts where they have any."""
+        refuse_to_show("The labelling guide")
         lines = ["# Labelling guide", "", "## Easily confused", "", *table(self._pairs())]
         for at, name in enumerate(self.ids):
             lines += [f"## {plain(name)}", "", f"{self.size[at]:,} items; {self._found(at)}.", ""]
@@ -94,6 +96,8 @@ class LabelingGuide(StageResult):
         return plain(i) + (f": {plain(text)}" if isinstance(text, str) else "")
 
     def _repr_html_(self) -> str:
+        if is_metrics_only():
+            return super()._repr_html_()
         rows = []
         for at, name in enumerate(self.ids):
             cells = [

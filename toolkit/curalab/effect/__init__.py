@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import FloatArray, IntArray, check_integer, check_seed, first_few
+from curalab._hidden import is_metrics_only
 from curalab.effect._arms import Arm, Change, arms_of
 from curalab.effect._numbers import broken_down, measured, parts_of
 from curalab.effect._points import encoded, looked_up
@@ -149,6 +150,8 @@ class Effect(StageResult):
         return f"gain {_told(self.gain, ' points', self.interval)}"
 
     def _repr_html_(self) -> str:
+        if is_metrics_only():
+            return f"<p><b>{escape(self.sentence)}</b></p>"
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.details["notes"])
         table = self.per_class.round(3).to_html(index=False, border=0, notebook=True)
         return f"<p><b>{escape(self.sentence)}</b></p><ul>{notes}</ul>{table}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import align, carried_ids, check_labels, complain, first_few, invented_ids
+from curalab._hidden import is_metrics_only
 
 __all__ = ["SubgroupGap", "subgroup_gap"]
 
@@ -57,7 +58,8 @@ class SubgroupGap:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p><code>{escape(repr(self))}</code></p>{self.table.to_html(border=0)}"
+        table = "" if is_metrics_only() else self.table.to_html(border=0)
+        return f"<p><code>{escape(repr(self))}</code></p>{table}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return `table`: one row a class and subgroup."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 import pandas as pd
 
 from curalab._check import complain
+from curalab._hidden import is_metrics_only
 from curalab.ledger.events import ENTRIES, check_entries, check_entry, check_text
 from curalab.ledger.history import changes, moment_of, told
 from curalab.ledger.recipe import recipe_source
@@ -263,6 +264,8 @@ class Recorded:
     def _repr_html_(self) -> str:
         title = f"<p>{escape(repr(self))}</p>"
         if not self._storage.is_open:
+            return title
+        if is_metrics_only():
             return title
         newest = told(self._storage.read(newest=5))
         shown = newest[["time", "row_id", "field", "action", "old", "new", "actor", "reason"]]

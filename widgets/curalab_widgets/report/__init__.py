@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from curalab._hidden import is_metrics_only
 from curalab_widgets._cards import Cards, plain
 from curalab_widgets._page import page
 from curalab_widgets.report._look import look
@@ -43,6 +44,8 @@ def audit_page(
     str
         HTML without scripts and without addresses of other files.
     """
+    if is_metrics_only():
+        return page("Audit", f"<h1>Audit of {len(items):,} items</h1>{report._repr_html_()}")
     parts = [
         f"<h1>Audit of {len(items):,} items</h1>",
         *(
