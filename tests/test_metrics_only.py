@@ -33,7 +33,7 @@ def items():
     return table.set_index(pd.Index(secret("id", 90), name="id"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def found(items):
     """What the stages return, by name."""
     emb = cl.embed(items["text"], encoder="tfidf", random_state=0, cache=False)

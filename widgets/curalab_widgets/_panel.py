@@ -200,13 +200,18 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
         What was decided at once is taken back at once.
         """
+        events, ids = self._take_back()
+        self.selected = [known for known in ids if known in self.ids]
+        self._say(f"Taken back: {self._count(len(events))}.")
+        self.recorded += 1
+
+    def _take_back(self) -> tuple[Sequence[int], list[Any]]:
+        """Undo the last decision in the ledger; return its events and ids."""
         ledger = self._need_ledger()
         events, ids = self._history[-1] if self._history else self._earlier()
         ledger.undo_many(events, actor=self._actor)
         self._history[-1:] = []
-        self.selected = [known for known in ids if known in self.ids]
-        self._say(f"Taken back: {self._count(len(events))}.")
-        self.recorded += 1
+        return events, ids
 
     def _earlier(self) -> tuple[Sequence[int], list[Any]]:
         """Return the events and ids of the actor's last decision that stands, made at once."""

@@ -182,9 +182,7 @@ class Clustered(Panel):
             del self._before[-2:]
             return
         ledger = self._ledger
-        events, ids = self._history[-1] if self._history else self._earlier()
-        ledger.undo_many(events, actor=self._actor)
-        self._history[-1:] = []
+        events, ids = self._take_back()
         self._done, self._events, _ = edits_in(ledger, self.ids, self._fingerprint)
         self._read_in(edits=written(self._done, self.ids))
         self._labelled = labels_in(ledger, self._items, self._labels)

@@ -205,10 +205,7 @@ class DuplicatePanel(Panel):
 
     def undo(self) -> None:
         """Take back the last decision or verdict, after a restart the actor's; show it again."""
-        ledger = self._need_ledger()
-        events, ids = self._history[-1] if self._history else self._earlier()
-        ledger.undo_many(events, actor=self._actor)
-        self._history[-1:] = []
+        events, ids = self._take_back()
         self._copies.read()
         self._recut()
         rows = rows_of(self.ids, ids)
