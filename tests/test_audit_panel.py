@@ -152,3 +152,31 @@ def test_it_is_told_as_code_and_as_a_page(audited, tmp_path):
     page = (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert "<script" not in page + shown(panel)
     assert "outliers" in page
+
+
+def test_what_is_open_knows_of_all_rows_dropped_and_taken_back(audited, ledger):
+    report, items, emb = audited
+    panel = AuditPanel(report, items, embedding=emb, ledger=ledger, actor="Ann")
+    panel.problem = "outliers"
+    panel.accept()
+    n = len(report.rows("outliers"))
+    assert panel.opened.decided == n
+    panel.undo()
+    assert panel.opened.decided == 0
+    assert "Taken back:" in shown(panel)
+    panel.show_on_map()
+    panel.accept()
+    assert isinstance(panel.opened, MapPanel)
+    assert (panel.opened._items["decision"] == "dropped").sum() == n
+
+
+def test_what_cannot_be_opened_leaves_open_what_is(audited):
+    report, items, _ = audited
+    panel = AuditPanel(report, items)
+    panel.problem = "duplicates"
+    for change in (panel.show_on_map, lambda: setattr(panel, "problem", "label errors")):
+        with pytest.raises(ValueError, match="The 'view' parameter must be given to the panel"):
+            change()
+        assert panel.problem == "duplicates"
+        assert isinstance(panel.opened, DuplicatePanel)
+        assert panel.opened.comm is not None  # not closed

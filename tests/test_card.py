@@ -1,5 +1,7 @@
 """What a card tells in numbers, what people answer in it, and what messy data do to it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -364,3 +366,27 @@ def test_an_open_fence_ends_with_its_answer():
     assert quoted("```python\nx = 1") == "```python\nx = 1\n```"
     titles = [part.title for part in parts_of("# a\n~~~\n# b\n```\n# c\n~~~\n# d ##")]
     assert titles == ["", "a", "d"]
+
+
+def test_paths_lose_their_folders(ledger):
+    folders = ["/home/ann/cats"] * 5 + ["~/dogs"] * 5
+    items = pd.DataFrame(
+        {
+            "file": ["/scratch/ann/a.txt"] * 3 + ["C:\\Users\\ann\\b.txt"] * 4 + ["/m/02xwb"] * 3,
+            "label": folders,
+            "split": pd.Categorical(["file:///home/ann/train", "test"] * 5),
+        }
+    )
+    text = cl.card(items, ledger)
+    assert table_of(text, "### Balance of `file`")[1:] == [
+        ["b.txt", "4", "40.0 %"],
+        ["a.txt", "3", "30.0 %"],
+        ["/m/02xwb", "3", "30.0 %"],
+    ]
+    assert {row[0] for row in table_of(text, "### Split `split`")[1:]} == {"train", "test"}
+    effect = SimpleNamespace(params={"labels": "label"}, sentence="")
+    crossed = table_of(cl.card(items, ledger, effect=effect), "### `label` by `split`")
+    assert crossed[0] == ["label", "test", "train"]
+    assert {row[0] for row in crossed[1:]} == {"cats", "dogs"}
+    foreign = pd.DataFrame({"n": np.array([1, 1, 2, 2], dtype=">i4")})
+    assert "### Balance of `n`" not in cl.card(foreign, ledger)

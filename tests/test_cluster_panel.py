@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 
 import ipywidgets
@@ -300,6 +301,16 @@ def test_rows_that_have_the_label_are_kept(emb, items, ledger):
     assert known.loc["r0", "action"] == "keep"
 
 
+def test_a_name_given_back_is_the_label_again(emb, items, ledger):
+    items["label"] = "fruit"
+    panel = ClusterPanel(emb, items, method=KMeans(n_clusters=4), ledger=ledger)
+    for name in ("cars", "fruit"):
+        panel.name(of(panel, 0), name)
+        panel.accept()
+    assert (ledger.apply(items)["label"] == "fruit").all()
+    assert "✓ accepted" in shown(panel)
+
+
 def test_a_panel_made_again_knows_the_ledger(panel, emb, items, ledger):
     panel.settings = {"min_cluster_size": 10}
     panel.merge(of(panel, 95), of(panel, 110))
@@ -400,6 +411,20 @@ def test_a_stop_leaves_the_sliders_as_they_were(panel):
     assert walk(panel, ipywidgets.IntSlider)[0].value == 20
 
 
+def test_after_a_slider_was_moved_python_still_waits_for_its_clusters(emb):
+    async def main():
+        panel = ClusterPanel(emb, method=KMeans(n_clusters=4))
+        walk(panel, ipywidgets.IntSlider)[0].value = 5
+        while not panel._work.is_idle:
+            await asyncio.sleep(0.02)
+        assert panel.clustering.n_clusters == 5
+        panel.edits = [["merge", "r0", "r31"]]
+        assert panel._work.is_idle
+        assert of(panel, 0) == of(panel, 31)
+
+    asyncio.run(main())
+
+
 # ---- what goes in --------------------------------------------------------------------------------
 
 
@@ -426,7 +451,7 @@ def test_rows_without_a_place_are_clustered_but_not_drawn(emb):
     xy[3] = np.nan
     panel = ClusterPanel(emb, view=xy, method=KMeans(n_clusters=4))
     assert "1 have no place on the map." in panel._said.value
-    panel._take(np.array([3]))
+    panel._points.widget.selection = np.array([3], dtype=np.uint32)
     assert panel.selected == ["r4"]
     panel.selected = ["r3", "r5"]
     assert list(panel._points.widget.selection) == [4]

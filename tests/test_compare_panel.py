@@ -21,6 +21,7 @@ from curalab.pseudo_labels import PseudoLabels
 from curalab.selectors import Selection
 from curalab_widgets import MapPanel, _code
 from curalab_widgets.compare import ComparePanel
+from curalab_widgets.compare._told import status
 
 NASTY = "<script>alert(1)</script>\"&'"
 IDS = pd.Index(list("hgfedcba"))
@@ -167,6 +168,12 @@ def test_moving_the_slider_compares_beside_the_kernel(pair):
         panel.k = 2
         assert slider.value == 2
         assert panel._work.is_idle
+        slider.value = 5
+        slider.value = 2
+        assert panel._work.is_idle
+        slider.value = 5
+        click(panel, "Stop")
+        assert slider.value == panel.k == 2
 
     asyncio.run(main())
 
@@ -230,7 +237,7 @@ def test_two_detectors_make_a_board_whose_cells_select(items):
     panel.find(left="marked", right="marked")
     assert panel.selected == ["g"]
     assert [half.title for half in panel._halves] == ["Doubt by rank: left →, right ↑"]
-    assert "1 have no place in the pictures." in panel._status()
+    assert "1 have no place in the pictures." in status(panel)
     both = ComparePanel(one, other, items=items, views=plane(), engine="plotly")
     assert [half.title for half in both._halves] == ["The map", "Doubt by rank: left →, right ↑"]
     assert ComparePanel(one, one).measures["rank_correlation"] == pytest.approx(1)
@@ -274,7 +281,7 @@ def test_tables_tell_rows_and_cells_and_the_mix_of_classes(items):
     assert panel.selected == ["e"]
     assert panel.find(right="not there") == 2
     assert [len(half.xy) for half in panel._halves] == [8, 6]
-    assert "1 have no place in the pictures." in panel._status()
+    assert "1 have no place in the pictures." in status(panel)
     assert "Columns of one table only: new." in shown(panel)
     pick(panel, "changed")
     assert panel.selected == ["e"]

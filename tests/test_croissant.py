@@ -82,6 +82,55 @@ def test_csv_comes_back_equal(made, tmp_path):
     pd.testing.assert_frame_equal(back, expected, check_dtype=False, check_index_type=False)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_an_export_is_described_and_stays_one(made, tmp_path, form):
+    items, ledger = made
+    plain = items.drop(columns=["tags", "a text_<b>"])
+    photo = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    folder = cl.export(plain.assign(photo=[photo] * 3), tmp_path / "pets", format=form)
+    told = croissant(plain.assign(photo=[photo] * 3), ledger, path=folder)
+    told.save(folder / "croissant.json")
+    assert told["name"] == "pets"
+    assert told["distribution"][0]["contentUrl"] == f"items/items.{form}"
+    _, back = read(folder)
+    expected = plain.astype({"kind": object})
+    pd.testing.assert_frame_equal(
+        back[plain.columns], expected, check_dtype=False, check_index_type=False
+    )
+    if form == "parquet":
+        assert np.array_equal(np.asarray(back["photo"].iloc[0]), photo)
+    else:
+        assert back["photo"].iloc[0] == "000000000.png"
+    assert len(cl.load_items(folder)) == 3
+
+
+def test_a_table_in_several_files(made, tmp_path):
+    items, ledger = made
+    items[:2].to_parquet(tmp_path / "part[0].parquet")
+    items[2:].to_parquet(tmp_path / "part[1].parquet")
+    croissant(items, ledger, path=tmp_path).save(tmp_path / "croissant.json")
+    _, back = read(tmp_path)
+    expected = items.astype({"kind": object})
+    pd.testing.assert_frame_equal(back, expected, check_dtype=False, check_index_type=False)
+    with pytest.raises(ValueError) as error:
+        croissant(items, ledger, path=tmp_path, url="https://example.org")
+    assert str(error.value) == (
+        "The 'url' parameter must be None for a table in several files. "
+        "Got 'https://example.org' instead."
+    )
+
+
+def test_an_export_that_croissant_has_no_words_for(made, tmp_path):
+    items, ledger = made
+    folder = cl.export(items, tmp_path / "pets", format="webdataset")
+    with pytest.raises(ValueError) as error:
+        croissant(items, ledger, path=folder)
+    assert str(error.value) == (
+        "The 'path' parameter must be an existing file *.csv or *.parquet, a folder of these, or "
+        f"an export of them. Got {str(folder)!r} instead."
+    )
+
+
 def test_types_and_file_are_told(made, tmp_path):
     items, ledger = made
     path = tmp_path / "pets.parquet"
@@ -177,8 +226,13 @@ def test_a_file_of_another_table_is_refused(made, tmp_path):
     with pytest.raises(ValueError) as error:
         croissant(items, ledger, path="nowhere.csv")
     assert str(error.value) == (
-        "The 'path' parameter must be an existing file *.csv or *.parquet. "
-        "Got 'nowhere.csv' instead."
+        "The 'path' parameter must be an existing file *.csv or *.parquet, a folder of these, or "
+        "an export of them. Got 'nowhere.csv' instead."
+    )
+    with pytest.raises(ValueError) as error:
+        croissant(items.rename(columns={"n": ""}), ledger, path=path)
+    assert str(error.value) == (
+        "The 'items' parameter must be a table whose columns have names. Got an empty one instead."
     )
 
 

@@ -308,6 +308,29 @@ def test_the_kernel_stays_free_while_the_slider_moves(panel):
     asyncio.run(main())
 
 
+def test_a_slider_moved_back_or_stopped_changes_nothing(panel):
+    async def main():
+        (slider,) = walk(panel, ipywidgets.FloatSlider)
+        slider.value = 0.96
+        slider.value = 0.9
+        assert panel._work.is_idle
+        slider.value = 0.96
+        click(panel, "Stop")
+        assert slider.value == panel.threshold == 0.9
+        await asyncio.sleep(0.3)
+        assert slider.value == panel.threshold == 0.9
+
+    asyncio.run(main())
+
+
+def test_a_linked_panel_shows_the_pair_that_is_judged(duplicates, items, ledger):
+    one, two = (DuplicatePanel(duplicates, items, ledger=ledger, link="pairs") for _ in range(2))
+    one.mode = two.mode = "pairs"
+    one.skip()
+    assert two.selected == one.selected
+    assert two.mode == "pairs"
+
+
 def test_where_nothing_can_be_moved_there_is_no_slider(items):
     panel = DuplicatePanel(found_of(items.index, {"ab": 1.0}, threshold=1.0), items)
     assert walk(panel, ipywidgets.FloatSlider) == []

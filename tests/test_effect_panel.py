@@ -16,8 +16,7 @@ from curalab.effect._steps import ALL_STEPS, effect_by_step
 from curalab.embedding import Embedding
 from curalab.ledger import Ledger
 from curalab_widgets import _code
-from curalab_widgets import effect as panels
-from curalab_widgets.effect import EffectPanel
+from curalab_widgets.effect import EffectPanel, _source
 from curalab_widgets.figures._steps import effect_steps
 
 NASTY = "<img src=x onerror=alert(1)><script>alert(1)</script>\"&'"
@@ -273,7 +272,7 @@ def test_steps_are_measured_taken_back_and_measured_again(source, tmp_path, monk
         assert panel.step == "drop by Bob"
         press(panel, "u")
         quick = partial(effect_by_step, n_seeds=2)
-        monkeypatch.setattr(panels, "effect_by_step", lambda *a, n_seeds, **k: quick(*a, **k))
+        monkeypatch.setattr(_source, "effect_by_step", lambda *a, n_seeds, **k: quick(*a, **k))
         click(panel, "Measure")
         assert len(panel.effects) == 3
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import io
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
 import threading
 import time
+import uuid
 from importlib.util import find_spec
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -133,6 +136,21 @@ def same(made: pd.DataFrame, items: pd.DataFrame) -> None:
 def test_every_dtype_comes_back(tmp_path, form):
     items = of_every_type().set_axis(pd.Index(["a/1", "b,\n2", "🙂"], name="sku"), axis=0)
     same(cl.load_items(export(items, tmp_path / "x", format=form)), items)
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_cells_that_are_not_equal_to_themselves_and_odd_types(tmp_path, form):
+    ones = {
+        "decimal": [decimal.Decimal("NaN"), None, decimal.Decimal("-Infinity")],
+        "when": [np.datetime64("NaT"), np.datetime64("2020"), np.timedelta64("NaT")],
+        "uuid": [uuid.UUID(int=7), None, uuid.UUID(int=8)],
+    }
+    items = pd.DataFrame({name: pd.Series(one, dtype=object) for name, one in ones.items()})
+    items = items.set_axis([uuid.UUID(int=n) for n in range(3)], axis=0)
+    made = cl.load_items(export(items, tmp_path / "x", format=form))
+    assert difference(made, items) == ""
+    assert made["decimal"].map(str).tolist() == ["NaN", "None", "-Infinity"]
+    assert difference(items.replace({"uuid": {uuid.UUID(int=7): uuid.UUID(int=9)}}), items)
 
 
 @pytest.mark.parametrize("form", ALL)
@@ -275,12 +293,58 @@ def test_a_folder_of_images_is_copied(tmp_path, form):
 
 
 def test_images_are_never_all_in_memory(monkeypatch):
-    monkeypatch.setattr("curalab.items._schema._MOST_BYTES", 100_000)
+    monkeypatch.setitem(laid_out.__globals__, "_MOST_BYTES", 100_000)
     layout = laid_out(pd.DataFrame({"image": pixels(40, 60, 60, 3)}), "parquet")
     sizes = [sum(len(file[1]) for file in files["image"]) for _, files in layout.batches()]
     assert len(sizes) == 4  # 40 of 10,900 bytes each: noise
     assert max(sizes) < 120_000
     assert layout.schema["fields"]["image"]["kinds"] == [["array", 40]]
+
+
+def test_tar_files_are_cut_and_any_program_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS["webdataset"].__globals__, "_SHARD", 4_000)
+    items = pd.DataFrame({"text": ["ü" * n for n in (0, 500, 513, 7, 2_000)], "image": pixels(5)})
+    made = export(items, tmp_path / "x", format="webdataset")
+    shards = sorted((made / "items").iterdir())
+    assert [shard.name for shard in shards] == ["000000.tar", "000001.tar", "000002.tar"]
+    assert all(shard.stat().st_size % 512 == 0 for shard in shards)
+    held = []
+    for shard in shards:
+        with tarfile.open(shard) as tar:
+            held += [(one.name, tar.extractfile(one).read()) for one in tar]
+    assert [name for name, _ in held] == [f"{n:09d}.{e}" for n in range(5) for e in ("json", "png")]
+    assert [json.loads(raw)["text"] for _, raw in held[::2]] == items["text"].tolist()
+    again = cl.load_items(made)
+    same(again[["text"]], items[["text"]])
+    assert all(map(np.array_equal, again["image"], items["image"]))
+
+
+def test_hugging_face_holds_some_rows_at_a_time(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setitem(laid_out.__globals__, "_MOST_BYTES", 100_000)
+    items = pd.DataFrame({"image": pixels(40, 60, 60, 3)})
+    made = export(items, tmp_path / "x", format="huggingface")
+    other = export(items[::-1], tmp_path / "y", format="huggingface")
+    with pa.memory_map(str(made / "items" / "data-00000-of-00001.arrow")) as file:
+        rows = [batch.num_rows for batch in pa.ipc.open_stream(file)]
+    assert sum(rows) == 40
+    assert max(rows) == 10  # 100,000 bytes of noise
+    states = [json.loads((one / "items" / "state.json").read_text()) for one in (made, other)]
+    assert states[0]["_fingerprint"] != states[1]["_fingerprint"]
+
+
+def test_the_card_of_a_folder_of_images_tells_sizes_and_no_folders(tmp_path):
+    (tmp_path / "home").mkdir()
+    Image.fromarray(pixels()[0]).save(tmp_path / "home" / "1.png")
+    items = pd.DataFrame({"image": [str(tmp_path / "home" / "1.png")] * 4})
+    text = (export(items, tmp_path / "x", format="csv") / "README.md").read_text(encoding="utf-8")
+    assert "| image | images | 0 | 7×5 to 7×5 pixels |" in text
+    assert "| 1.png | 4 | 100.0 % |" in text
+    assert str(tmp_path) not in text
+
+
+# ---- what a reviewer has ---
 
 
 # ---- what a reviewer has -------------------------------------------------------------------------
@@ -421,6 +485,22 @@ def test_an_export_is_replaced_only_when_asked(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["empty", "mine", "x"]
 
 
+def test_links_are_followed_and_the_folder_one_works_in_stays(tmp_path, monkeypatch):
+    items = pd.DataFrame({"x": [1]})
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for overwrite in (False, True):
+        made = export(items, tmp_path / "link", overwrite=overwrite)
+        assert made.is_symlink()
+        same(cl.load_items(tmp_path / "disk"), items)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert message(FileExistsError, export, items, ".") == (
+        f"The 'path' parameter must be a new folder. Got {str(tmp_path / 'here')!r}, in which this "
+        "process works, instead. Choose another."
+    )
+
+
 def test_places_where_no_folder_can_be(tmp_path):
     items = pd.DataFrame({"x": [1]})
     (tmp_path / "file").touch()
@@ -533,7 +613,10 @@ def test_unknown_settings(tmp_path):
     assert message(TypeError, export, items, tmp_path / "x", documents={"a": 3}) == (
         "The 'documents' parameter must be text, or to have save(path). Got int for 'a' instead."
     )
-    for name in ("../a", "items", "export.json"):
+    assert message(TypeError, export, items, tmp_path / "x", leave_out=3) == (
+        "The 'leave_out' parameter must be one of 'people', 'notes', 'rows'. Got 3 instead."
+    )
+    for name in ("../a", "..", "", "a\0", "items", "export.json"):
         assert message(ValueError, export, items, tmp_path / "x", documents={name: ""}) == (
             f"The 'documents' parameter must be named as files of their own. Got {name!r} instead. "
             "The export itself writes 'decisions.ledger', 'metrics.json', 'export.json', "
@@ -553,6 +636,15 @@ def test_tables_that_cannot_be_exported(tmp_path):
     )
     assert message(ValueError, export, pd.DataFrame({"a": []}), tmp_path / "x") == (
         "The 'items' parameter must be a table with rows. Got 0 rows instead."
+    )
+    levels = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)]))
+    assert message(ValueError, export, levels, tmp_path / "x") == (
+        "The 'items' parameter must be a table with columns of one level. Got 2 levels instead. "
+        "Join the levels: items.columns = items.columns.to_flat_index()."
+    )
+    odd = pd.DataFrame({"x": np.ones(1, dtype="longdouble")})
+    assert "Got a cell of type longdouble in column 'x' of the id 0" in message(
+        TypeError, export, odd, tmp_path / "x"
     )
     odd = pd.DataFrame({"x": [1, 2], "f": [None, print]}, index=["a", "b"])
     assert message(TypeError, export, odd, tmp_path / "x") == (
@@ -628,7 +720,7 @@ def test_files_that_changed_or_are_gone_are_named(tmp_path):
     table = made / "items" / "items.csv"
     table.write_text(table.read_text().replace("2", "3"))
     rule = "The 'source' parameter must be an export as it was written. Got"
-    hint = "Copy the export again from where it came from."
+    hint = "Copy the export again from where it came from, or export anew what you changed."
     assert message(ValueError, cl.load_items, made) == (
         f"{rule} another content of 'items/items.csv' instead. {hint}"
     )
@@ -636,6 +728,45 @@ def test_files_that_changed_or_are_gone_are_named(tmp_path):
     assert message(ValueError, cl.load_items, made) == (
         f"{rule} no file 'items/items.csv' instead. {hint}"
     )
+
+
+def test_files_that_an_export_does_not_list(tmp_path, decided):
+    source, ledger = decided
+    rule = "The 'source' parameter must be an export as it was written. Got files that it does not"
+    hint = "Copy the export again from where it came from, or export anew what you changed."
+    made = export(source, tmp_path / "x", ledger=ledger, format="webdataset")
+    row = json.dumps({"key": "evil", "text": "planted", "label": "a"}).encode()
+    extra = made / "items" / "000001.tar"
+    with tarfile.open(extra, "w") as tar:
+        member = tarfile.TarInfo("9.json")
+        member.size = len(row)
+        tar.addfile(member, io.BytesIO(row))
+    for path in (made, made / "items"):
+        assert message(ValueError, cl.load_items, path) == (
+            f"{rule} list: 'items/000001.tar' instead. {hint}"
+        )
+    extra.rename(made / "items" / "._000001.tar")  # what macOS leaves is no part of it
+    (made / "croissant.json").touch()
+    same(cl.load_items(made), source)
+    with cl.Ledger(made / "decisions.ledger") as copy:
+        same(cl.load_items(made), source)
+        copy.record("r1", action="drop", actor="Eve")
+        assert message(ValueError, cl.load_items, made) == (
+            f"{rule} list: 'decisions.ledger-wal' instead. {hint}"
+        )
+    assert "another content of 'decisions.ledger'" in message(ValueError, cl.load_items, made)
+
+
+@pytest.mark.parametrize("form", ALL)
+def test_a_half_copied_export_is_none(tmp_path, form):
+    made = export(pd.DataFrame({"image": pixels(2)}), tmp_path / "x", format=form)
+    (made / "export.json").unlink()  # the last that is written
+    for path in (made, made / "items"):
+        assert message(ValueError, cl.load_items, path) == (
+            "The 'source' parameter must be an export as it was written. Got no file 'export.json' "
+            "instead. Copy the export again from where it came from, or export anew what you "
+            "changed."
+        )
 
 
 def test_manifests_of_other_versions(tmp_path):
@@ -646,11 +777,12 @@ def test_manifests_of_other_versions(tmp_path):
         "The 'source' parameter must be an export of version 1. Got one of version 2 instead. "
         "A newer curalab wrote it: pip install --upgrade curalab."
     )
-    manifest.write_text("{")
-    assert message(ValueError, cl.load_items, made) == (
-        "The 'source' parameter must be an export whose manifest can be read. "
-        f"Got {str(manifest)!r} instead."
-    )
+    for text in ("{", "[]", '{"version": 1}', '{"version": 1, "format": "xml"}'):
+        manifest.write_text(text)
+        assert message(ValueError, cl.load_items, made) == (
+            "The 'source' parameter must be an export whose manifest can be read. "
+            f"Got {str(manifest)!r} instead."
+        )
 
 
 # ---- what other programs read --------------------------------------------------------------------

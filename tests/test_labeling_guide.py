@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import curalab as cl
 from curalab.documents._exemplars import (
@@ -10,7 +11,8 @@ from curalab.documents._exemplars import (
     chosen_exemplars,
     retrieval_precision,
 )
-from curalab.documents._guide import labeling_guide
+from curalab.documents._guide import _cross_fitted, labeling_guide
+from curalab.pool import as_pool
 
 
 def kinds(n=30, seed=0):
@@ -101,7 +103,8 @@ def test_exemplars_beat_random_members_and_the_centre(data):
 def test_quality_is_of_rows_that_were_not_looked_at():
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(300, 20)), np.repeat(["a", "b", "c"], 100)
-    noise = labeling_guide(x, rng.permutation(labels), proba=np.full((300, 3), 1 / 3))
+    proba = np.full((300, 3), 1 / 3)
+    noise = labeling_guide(x, rng.permutation(labels), proba=proba, random_state=0)
     assert noise.quality.max() < 0.45  # a third is chance; on the rows seen it would be more
 
 
@@ -171,6 +174,48 @@ def test_images_are_thumbnails_in_html():
     assert len(html) < 100_000
     assert guide.words == [[]] * 10
     assert "digit-0" in guide.to_markdown()
+
+
+def test_a_folder_of_images_is_shown_and_no_path(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat/1", "cat/2", "cat/3", "dog/1", "dog/2", "dog/3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    items = cl.load_items(tmp_path)
+    (tmp_path / "cat" / "2.png").write_bytes(b"no image")
+    (tmp_path / "dog" / "1.png").unlink()
+    emb = cl.Embedding(vectors=rng.normal(size=(6, 4)), ids=items.index)
+    guide = labeling_guide(emb, items["label"], items=items["image"], random_state=0)
+    shown = {i for ids in guide.exemplars + guide.borderline for i in ids}
+    assert shown == set(items.index)
+    html = guide._repr_html_()
+    assert html.count("<img src='data:image/png;base64,") == 4
+    assert "<p>not an image <small>cat/2.png</small></p>" in html
+    assert "<p>no such file <small>dog/1.png</small></p>" in html
+    assert str(tmp_path) not in html + guide.to_markdown()
+    assert guide.words == [[], []]
+
+
+def test_heads_that_did_not_see_the_row_find_the_confused_pair_and_the_borderline_item():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 40)
+    x = np.repeat([[1.0, 0, 0], [0.6, 0.6, 0], [0, 0, 1]], 40, axis=0)
+    x = x + 0.15 * rng.normal(size=(120, 3))
+    x[7] = [0.8, 0.3, 0]  # half way between a and b
+    x[50], labels = [0, 0, 1], labels.astype(object)  # b by name, c by look
+    labels[100:] = None
+    guide = labeling_guide(cl.Embedding(vectors=x, metric="euclidean"), labels, random_state=0)
+    assert guide.confused[["class", "other"]].values.tolist()[0] == ["a", "b"]
+    proba = _cross_fitted(
+        as_pool(cl.Embedding(vectors=x, metric="euclidean"), labels=labels),
+        np.random.default_rng(0),
+    )
+    assert np.allclose(proba.sum(axis=1), 1)
+    assert proba[50].argmax() == 2  # a head that had seen the row would believe its label more
+    assert (proba[:40].argmax(axis=1) == 0).mean() > 0.8
+    assert (proba[100:].argmax(axis=1) == 2).all()
+    assert 7 in guide.borderline[0]
 
 
 def test_rows_without_a_label_and_classes_of_one():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import multiprocessing
 import os
@@ -140,6 +141,7 @@ WEIGHT = "The 'new' parameter must be a finite number of 0 or more for the actio
 VALUE = "The 'new' parameter must be a string, a number, a bool, a date or missing. "
 ROW_ID = "The 'row_id' parameter must be a string, a number or a date. "
 PARAMS = "The 'params' parameter must be a mapping that JSON can hold. "
+DEEP = functools.reduce(lambda inner, _: {"a": inner}, range(100_000), {})
 
 
 @pytest.mark.parametrize(
@@ -223,12 +225,24 @@ PARAMS = "The 'params' parameter must be a mapping that JSON can hold. "
         ({"row_id": np.nan}, TypeError, ROW_ID + "Got nan instead."),
         ({"row_id": True}, TypeError, ROW_ID + "Got True instead."),
         ({"row_id": ("a", 1)}, TypeError, ROW_ID + "Got ('a', 1) instead."),
+        (
+            {"row_id": np.timedelta64(1, "ns")},
+            TypeError,
+            ROW_ID + "Got Timedelta('0 days 00:00:00.000000001') instead.",
+        ),
+        ({"params": DEEP}, ValueError, PARAMS + "Got one that is nested too deep instead."),
     ],
 )
 def test_what_is_wrong_with_a_decision(ledger, wrong, kind, text):
     given = {"row_id": "a", "action": "drop", "actor": "Ann"} | wrong
     assert error_of(kind, lambda: ledger.record(given.pop("row_id"), **given)) == text
     assert len(ledger) == 0
+
+
+def test_a_reason_of_spaces_alone_is_none(ledger):
+    ledger.record("a", action="drop", actor="Ann", reason=" \n")
+    ledger.checkpoint("v1", actor="Ann", reason=" ")
+    assert ledger.to_frame()["reason"].tolist() == ledger.checkpoints()["reason"].tolist() == [""]
 
 
 def test_a_table_of_decisions_is_the_same_as_one_by_one(ledger, tmp_path):
@@ -347,10 +361,56 @@ def test_many_are_taken_back_at_once_or_none(ledger, items):
     assert list(undone) == [4, 5]
     assert ledger.decisions().index.tolist() == ["1"]
     assert ledger.to_frame().loc[list(undone), "undoes"].tolist() == [1, 2]
-    with pytest.raises(ValueError, match="'event' parameter must be an event not taken back yet"):
-        ledger.undo_many([3, 1], actor="Bo")
-    assert len(ledger) == 5
+    assert ledger.to_frame().loc[5, ["row_id", "action", "actor"]].tolist() == [1, "undo", "Bo"]
+    redone = ledger.undo_many(np.array([5, 3]), actor="Ann")  # in the order asked for
+    assert ledger.to_frame().loc[list(redone), "undoes"].tolist() == [5, 3]
+    assert ledger.decisions().index.tolist() == [1]
     assert len(ledger.undo_many([], actor="Bo")) == 0
+    assert len(ledger) == 7
+
+
+@pytest.mark.parametrize(
+    ("events", "kind", "text"),
+    [
+        ([2, 9], ValueError, "an event of the ledger. Got 9 instead. The ledger holds 4 events."),
+        (
+            [2, 1],
+            ValueError,
+            "an event not taken back yet. Got 1 instead. "
+            "Event 4 took it back; undo that one to bring it back.",
+        ),
+        (
+            [2, 3, 2],
+            ValueError,
+            "an event not taken back yet. Got 2 instead. It stands twice among the events.",
+        ),
+        ([2, 0], ValueError, "an integer of 1 or more. Got 0 instead."),
+        ([2, 1.0], TypeError, "an integer of 1 or more. Got 1.0 instead."),
+        ([2, True], TypeError, "an integer of 1 or more. Got True instead."),
+    ],
+)
+def test_many_that_cannot_be_taken_back(ledger, events, kind, text):
+    ledger.record_many(pd.DataFrame({"row_id": ["a", 1, "1"], "action": "drop", "actor": "Ann"}))
+    ledger.undo(1, actor="Bob")
+    assert error_of(kind, lambda: ledger.undo_many(events, actor="Ann")) == (
+        f"The 'event' parameter must be {text}"
+    )
+    assert len(ledger) == 4
+    assert error_of(TypeError, lambda: ledger.undo_many(2, actor="Ann")) == (
+        "The 'events' parameter must be a sequence of event numbers. Got 2 instead."
+    )
+
+
+def test_ones_own_last_is_found_behind_many_that_were_taken_back(ledger, monkeypatch):
+    monkeypatch.setattr(storage, "_AT_ONCE", 3)
+    events = ledger.record_many(
+        pd.DataFrame({"row_id": range(8), "action": "drop", "actor": "Ann"})
+    )
+    ledger.undo_many(events[1:], actor="Bob")
+    ledger.undo(9, actor="Bob")  # event 2 stands again
+    for stands in (2, 1):
+        undo = ledger.undo(actor="Ann")
+        assert ledger.to_frame()["undoes"][undo] == stands
 
 
 def test_undo_of_what_is_not_there(ledger):
@@ -484,7 +544,25 @@ def test_tables_that_cannot_be_decided_on(ledger, items):
         "The 'items' parameter must be a DataFrame whose index holds the ids. Got [1, 2] instead."
     )
     assert error_of(ValueError, lambda: ledger.apply(items.assign(tags="dark"))) == (
-        "The 'items' parameter must be a table whose 'tags' are lists. Got 'dark' instead."
+        "The 'items' parameter must be a table whose 'tags' are lists of text. Got 'dark' instead."
+    )
+    mixed = items.assign(tags=[[1, "a"], [], [], []])
+    assert error_of(ValueError, lambda: ledger.apply(mixed)) == (
+        "The 'items' parameter must be a table whose 'tags' are lists of text. Got [1, 'a'] "
+        "instead."
+    )
+    doubled = pd.concat([items, items[["size"]]], axis=1)
+    levels = items.set_axis(pd.MultiIndex.from_product([["x"], ["label", "size"]]), axis=1)
+    for table, what in ((doubled, "several of 'size'"), (levels, "names of several levels")):
+        for call in (ledger.apply, ledger.replay):
+            assert error_of(ValueError, lambda call=call, table=table: call(table)) == (
+                f"The 'items' parameter must be a table with one name for each column. "
+                f"Got {what} instead."
+            )
+    ledger.record("a", action="weight", new=0.5, actor="Ann")
+    assert error_of(ValueError, lambda: ledger.apply(items.assign(weight="much"))) == (
+        "The 'items' parameter must be a table whose 'weight' are numbers. Got others (could not "
+        "convert string to float: 'much') instead."
     )
 
 
@@ -642,6 +720,10 @@ def test_a_time_stands_for_the_last_event_by_then_whatever_the_clock_did(ledger,
     assert error_of(ValueError, lambda: ledger.diff(0, "now-ish")) == (
         f"The 'b' {rule}Got 'now-ish' instead."
     )
+    for moment in ("", pd.NaT):
+        assert error_of(ValueError, lambda moment=moment: ledger.diff(moment)) == (
+            f"The 'a' {rule}Got {moment!r} instead."
+        )
     assert error_of(TypeError, lambda: ledger.diff(1.5)) == f"The 'a' {rule}Got 1.5 instead."
 
 
@@ -816,7 +898,7 @@ def refused_as_it_is(path, text):
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"id,label\n1,cat\n" * 500, b"hello", b"\0" * 5000])
+@pytest.mark.parametrize("content", [b"id,label\n1,cat\n" * 500, b"hello", b"x", b"\0" * 5000])
 def test_a_file_of_something_else_is_refused(path, content):
     path.write_bytes(content)
     refused_as_it_is(path, NOT_ONE)
@@ -854,6 +936,50 @@ def test_a_damaged_ledger_says_so_when_it_is_read(path):
     path.write_bytes(content)
     with Ledger(path) as ledger:
         assert error_of(ValueError, ledger.to_frame) == CUT
+
+
+@pytest.mark.parametrize(
+    ("column", "junk", "text"),
+    [
+        ("time", "2026-1?-01", "The times in a ledger must be as it wrote them. Got '2026-1?-01'"),
+        ("row_id", '"a', "The values in a ledger must be as it wrote them. Got 'Unterminated "
+                         "string starting at: line 1 column 2 (char 1)'"),
+        ("params", "{", "The values in a ledger must be as it wrote them. Got 'Expecting property "
+                        "name enclosed in double quotes: line 1 column 2 (char 1)'"),
+    ],
+)  # fmt: skip
+def test_a_damaged_value_says_so_when_it_is_read(path, column, junk, text):
+    with sqlite3.connect(filled(path)) as other:
+        other.execute("DROP TRIGGER event_no_update")
+        other.execute(f"UPDATE event SET {column} = ? WHERE event = 1", (junk,))
+    other.close()
+    with Ledger(path) as ledger:
+        assert error_of(ValueError, ledger.to_frame) == (
+            f"{text} instead. The file was damaged: put a copy of it back."
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE event RENAME COLUMN reason TO why",
+        "UPDATE event SET reason = CAST(X'ff' AS TEXT)",
+    ],
+)
+def test_a_ledger_of_other_columns_or_signs_says_so_when_it_is_read(path, change):
+    with sqlite3.connect(filled(path)) as other:
+        other.execute("DROP TRIGGER event_no_update")
+        other.execute(change)
+    other.close()
+    with Ledger(path) as ledger:
+        assert error_of(ValueError, ledger.to_frame) == CUT
+
+
+def test_a_version_that_never_was_is_refused(path):
+    with sqlite3.connect(filled(path)) as other:
+        other.execute("PRAGMA user_version = 0")
+    other.close()
+    refused_as_it_is(path, NOT_ONE)
 
 
 def test_a_ledger_of_a_newer_version_is_refused(path):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curalab.ledger import Ledger
+from curalab.ledger import Ledger, storage
 
 FOREIGN = ["argilla", "label_studio", "coco"]
 DAY = pd.Timestamp("2024-01-02 03:04:05.000000006")
@@ -126,7 +126,7 @@ def test_a_csv_from_elsewhere_needs_a_row_an_action_and_somebody(tmp_path):
         call = lambda: ledger.import_decisions(tmp_path / "x.csv", format="csv")  # noqa: E731
         assert error_of(TypeError, call) == (
             "The 'actor' parameter must be text that is not empty. Got None instead. "
-            "This is row 0 of the frame; none of its rows was recorded."
+            "This is line 2 of 'x.csv'; nothing was recorded."
         )
 
 
@@ -199,7 +199,7 @@ def test_argilla_records_of_others(tmp_path):
             {"user_id": "u", "values": {"label": {"value": ["a", "b"]}}}]}]))  # fmt: skip
         assert error_of(ValueError, lambda: ledger.import_decisions(path, format="argilla")) == (
             "The 'path' parameter must be a file with one label for each question. "
-            "Got ['a', 'b'] instead."
+            "Got ['a', 'b'] instead. This is record 1 of 'x.json'; nothing was recorded."
         )
 
 
@@ -217,6 +217,13 @@ def test_label_studio_tasks_of_others(tmp_path):
                     "completed_by": 10,
                     "created_at": "2026-01-02T00:00:00Z",
                     "result": [label_studio("choices", {"choices": ["cat"]})],
+                },
+                {
+                    "completed_by": "Eve",
+                    "created_at": None,
+                    "result": [
+                        label_studio("choices", {"choices": ["owl"]}, meta={"text": "far away"})
+                    ],
                 },
                 {
                     "completed_by": {"id": 4, "email": "bob@x.org"},
@@ -240,17 +247,20 @@ def test_label_studio_tasks_of_others(tmp_path):
         ledger.import_decisions(path, format="label_studio")
         assert ledger.to_frame()[["row_id", "field", "new", "actor"]].to_numpy().tolist() == [
             [11, "label", "dog", "m1"],
+            [11, "label", "owl", "Eve"],
             [11, "label", 4, "bob@x.org"],
             [11, "label", "cat", "user 10"],
         ]
+        assert ledger.to_frame()["reason"].tolist() == ["", "far away", "", ""]
         box = label_studio("rectanglelabels", {"rectanglelabels": ["cat"]})
         path.write_text(json.dumps([{"id": 1, "data": {}, "annotations": [{"result": [box]}]}]))
         call = lambda: ledger.import_decisions(path, format="label_studio")  # noqa: E731
         assert error_of(ValueError, call) == (
             "The 'path' parameter must be a file of classifications: choices, number, rating, "
-            "textarea or datetime. Got the type 'rectanglelabels' instead."
+            "textarea or datetime. Got the type 'rectanglelabels' instead. "
+            "This is record 1 of 'x.json'; nothing was recorded."
         )
-        assert len(ledger) == 3
+        assert len(ledger) == 4
 
 
 def test_coco_files_of_others(tmp_path):
@@ -283,35 +293,195 @@ def test_files_that_cannot_be_exchanged(ledger, tmp_path):
     assert error_of(ValueError, lambda: ledger.import_decisions(path)) == (
         f"The 'path' parameter must be a file that is there. Got {str(path)!r} instead."
     )
-    n, path = len(ledger), tmp_path / "bad"
-    for form in ("jsonl", *FOREIGN):
-        path.write_text("{")
-        call = lambda form=form: ledger.import_decisions(path, format=form)  # noqa: E731
-        assert error_of(ValueError, call) == (
-            f"The 'path' parameter must be a file of the format {form!r}. Got 'bad' "
-            "(JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 "
-            "(char 1)) instead."
+    assert error_of(ValueError, lambda: ledger.export(tmp_path)) == (
+        f"The 'path' parameter must be a file. Got the folder {str(tmp_path)!r} instead."
+    )
+
+
+def test_an_export_that_fails_leaves_what_was_there(ledger, tmp_path):
+    (tmp_path / "x").write_text("before")
+    with pytest.raises(TypeError, match="must be a DataFrame whose index holds the ids"):
+        ledger.export(tmp_path / "x", format="argilla", items=[1])
+    assert (tmp_path / "x").read_text() == "before"
+    assert not (tmp_path / "x.part").exists()
+
+
+GOOD = '{"row_id": 1, "action": "drop", "actor": "x"}\n'
+FORMAT = "The 'path' parameter must be a file of the format "
+ONCE = "The 'path' parameter must be a file that numbers each event once. "
+TIMES = "The 'path' parameter must be a file of times as ISO 8601 writes them. "
+UNDOS = "The 'path' parameter must be a file whose undos follow what they undo. "
+ACTIONS = "The 'action' parameter must be one of 'keep', 'drop', 'relabel', 'weight', 'tag'. "
+COLUMNS = (
+    "The 'path' parameter must be a file of nothing but event, time, row_id, field, action, old, "
+    "new, actor, method, params, embedding, reason, undoes. "
+)
+NAMED = "The 'path' parameter must be a file whose checkpoints name an event in it. "
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("{", FORMAT + "'jsonl'. Got 'bad' (line 2, JSONDecodeError: Expecting property name "
+         "enclosed in double quotes, column 2) instead."),
+        ("[1]", FORMAT + "'jsonl'. Got 'bad' (line 2, TypeError: no object but [1]) instead."),
+        ('{"row_id": {"day": 1}}', FORMAT + "'jsonl'. Got 'bad' (line 2, ValueError: {'day': 1} "
+         "is no value of a decision) instead."),
+        ('{"row_id": {}}', FORMAT + "'jsonl'. Got 'bad' (line 2, ValueError: {} is no value of a "
+         "decision) instead."),
+        ("\n" + GOOD.replace("drop", "dorp"), ACTIONS + "Got 'dorp' instead. Did you mean 'drop'? "
+         "This is line 3 of 'bad'; nothing was recorded."),
+        (GOOD.replace('"x"', '"x", "who": 1'), COLUMNS + "Got 'who' in line 2 of 'bad' instead."),
+        (GOOD.replace('"x"', '"x", "event": 1'), ONCE + "Got the event 1 in line 2 of 'bad' "
+         "instead."),
+        (GOOD.replace('"x"', '"x", "event": [1]'), ONCE + "Got the event [1] in line 2 of 'bad' "
+         "instead."),
+        (GOOD.replace('"x"', '"x", "time": "noon"'), TIMES + "Got 'noon' in line 2 of 'bad' "
+         "instead."),
+        (GOOD.replace('"x"', '"x", "time": 5'), TIMES + "Got 5 in line 2 of 'bad' instead."),
+        (GOOD.replace("drop", "undo"), UNDOS + "Got an undo of None in line 2 of 'bad' instead."),
+        (GOOD.replace("drop", "undo").replace('"x"', '"x", "undoes": 2'), UNDOS + "Got an undo of "
+         "2 in line 2 of 'bad' instead."),
+        ('{"checkpoint": "v1", "event": 2, "actor": "x"}', NAMED + "Got the event 2 in line 2 of "
+         "'bad' instead."),
+        ('{"checkpoint": "v1", "actor": "x"}', NAMED + "Got the event None in line 2 of 'bad' "
+         "instead."),
+        ('{"checkpoint": "", "event": 1, "actor": "x"}', "The 'checkpoint' parameter must be text "
+         "that is not empty. Got '' instead. This is line 2 of 'bad'; nothing was recorded."),
+        ('{"checkpoint": "v1", "event": 1, "row_id": 1}', "The 'path' parameter must be a file of "
+         "nothing but checkpoint, event, time, actor, reason. Got 'row_id' in line 2 of 'bad' "
+         "instead."),
+    ],
+)  # fmt: skip
+def test_json_lines_that_are_no_ledger_name_the_line(tmp_path, lines, text):
+    (tmp_path / "bad").write_text(GOOD + lines)
+    with Ledger(tmp_path / "l") as ledger:
+        assert (
+            error_of((TypeError, ValueError), lambda: ledger.import_decisions(tmp_path / "bad"))
+            == text
         )
-    path.write_text('{"row_id": 1, "action": "drop", "actor": "x", "who": 1}\n')
-    assert error_of(ValueError, lambda: ledger.import_decisions(path)) == (
-        "The 'path' parameter must be a file of nothing but event, time, row_id, field, action, "
-        "old, new, actor, method, params, embedding, reason, undoes. Got 'who' instead."
-    )
-    path.write_text('{"event": 1, "row_id": 1, "action": "undo", "actor": "x", "undoes": 2}\n')
-    assert error_of(ValueError, lambda: ledger.import_decisions(path)) == (
-        "The 'path' parameter must be a file whose undos follow what they undo. "
-        "Got an undo of 2 instead."
-    )
-    path.write_text('{"row_id": 1, "action": "dorp", "actor": "x"}\n')
-    assert error_of(ValueError, lambda: ledger.import_decisions(path)) == (
-        "The 'action' parameter must be one of 'keep', 'drop', 'relabel', 'weight', 'tag'. Got "
-        "'dorp' instead. Did you mean 'drop'? This is row 0 of the frame; none of its rows was "
-        "recorded."
-    )
-    path.write_text('[{"id": 1}]')
-    with pytest.raises(ValueError, match="must be a file of the format 'label_studio'.*KeyError"):
-        ledger.import_decisions(path, format="label_studio")
-    assert len(ledger) == n
+        assert len(ledger) == len(ledger.checkpoints()) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"row_id,action,actor\n1,drop,x\n2,dr", FORMAT + "'csv'. Got 'bad' (line 3, ValueError: "
+         "2 cells under 3 names) instead."),
+        (b'row_id,action,actor\n1,"dr"op,x\n', FORMAT + "'csv'. Got 'bad' (line 2, Error: ',' "
+         "expected after '\"') instead."),
+        (b"row_id,action,actor\n1,drop,x\n\xfc,drop,x\n", FORMAT + "'csv'. Got 'bad' (line 3, "
+         "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xfc in position 0: invalid start "
+         "byte) instead."),
+        (b"row_id,row_id,action\n1,1,drop\n", FORMAT + "'csv'. Got 'bad' (line 1, ValueError: a "
+         "column that is there twice) instead."),
+        (b'row_id,action,actor\n"a\nb",drop,x\n1,dorp,x\n', ACTIONS + "Got 'dorp' instead. Did "
+         "you mean 'drop'? This is line 4 of 'bad'; nothing was recorded."),
+    ],
+)  # fmt: skip
+def test_a_csv_that_is_no_ledger_names_the_line(tmp_path, content, text):
+    (tmp_path / "bad").write_bytes(content)
+    with Ledger(tmp_path / "l") as ledger:
+        call = lambda: ledger.import_decisions(tmp_path / "bad", format="csv")  # noqa: E731
+        assert error_of(ValueError, call) == text
+        assert len(ledger) == 0
+
+
+ANSWER = {"id": 1, "responses": [{"user_id": "u", "values": {"label": {"value": "a"}}}]}
+TASK = {"id": 1, "data": {}, "annotations": [{"completed_by": 1, "result": [
+    {"type": "choices", "from_name": "label", "value": {"choices": ["a"]}}]}]}  # fmt: skip
+IMAGE = {"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("form", "told", "text"),
+    [
+        ("argilla", 3, "TypeError: 'int' object is not iterable"),
+        ("argilla", [ANSWER, {"id": 2, "responses": [{"values": {"label": {}}}]}],
+         "record 2, KeyError: 'value'"),
+        ("argilla", [ANSWER, {"id": 2, "responses": [{"values": {"label": {"value": {"a": 1}}}}]}],
+         "record 2, ValueError: {'a': 1} is no value of a decision"),
+        ("label_studio", [TASK, {"id": 2}], "record 2, KeyError: 'data'"),
+        ("coco", [], "TypeError: list indices must be integers or slices, not str"),
+        ("coco", {**IMAGE, "annotations": [{"image_id": 7, "category_id": 1}]},
+         "record 1, KeyError: 7"),
+    ],
+)  # fmt: skip
+def test_files_of_tools_that_are_not_as_theirs_name_the_record(tmp_path, form, told, text):
+    (tmp_path / "bad").write_text(json.dumps(told))
+    with Ledger(tmp_path / "l") as ledger:
+        call = lambda: ledger.import_decisions(tmp_path / "bad", format=form, actor="x")  # noqa: E731
+        assert error_of(ValueError, call) == f"{FORMAT}{form!r}. Got 'bad' ({text}) instead."
+        (tmp_path / "bad").write_text("{")
+        assert error_of(ValueError, call) == (
+            f"{FORMAT}{form!r}. Got 'bad' (JSONDecodeError: Expecting property name enclosed in "
+            "double quotes: line 1 column 2 (char 1)) instead."
+        )
+        (tmp_path / "bad").write_text(json.dumps([ANSWER, ANSWER | {"id": None}]))
+        call = lambda: ledger.import_decisions(tmp_path / "bad", format="argilla")  # noqa: E731
+        assert error_of(TypeError, call) == (
+            "The 'row_id' parameter must be a string, a number or a date. Got nan instead. "
+            "This is record 2 of 'bad'; nothing was recorded."
+        )
+        assert len(ledger) == 0
+
+
+def test_json_lines_made_by_hand(tmp_path):
+    """A mark of the byte order, blank lines, a time of another zone, no numbers."""
+    when = '"time": "2026-01-01T00:00:00.5+02:00", '
+    text = "\ufeff" + GOOD + "\n" + GOOD.replace('"row_id": 1', when + '"row_id": "ü"') + "  \n"
+    (tmp_path / "x").write_text(text, encoding="utf-8")
+    with Ledger(tmp_path / "l") as ledger:
+        ledger.import_decisions(tmp_path / "x")
+        assert ledger.to_frame()["row_id"].tolist() == [1, "ü"]
+        assert ledger._storage.read()["time"][2] == "2025-12-31T22:00:00.500000+00:00"
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------
+
+
+def test_json_lines_hold_checkpoints(ledger, tmp_path, items):
+    ledger.checkpoint("v1", actor="Ann", reason='before the meeting, "so"')
+    ledger.record("a", action="drop", actor="Ann")
+    ledger.checkpoint("v2", actor="Bob ü")
+    path = ledger.export(tmp_path / "x.jsonl")
+    with Ledger(tmp_path / "copy") as copy:
+        for _ in range(2):
+            copy.import_decisions(path)
+            pd.testing.assert_frame_equal(copy.checkpoints(), ledger.checkpoints())
+        pd.testing.assert_frame_equal(copy.apply(items, at="v1"), ledger.apply(items, at="v1"))
+        assert copy.diff("v1", "v2")["row_id"].tolist() == ["a"]
+        assert copy.export(tmp_path / "y.jsonl").read_bytes() == path.read_bytes()
+    hidden = ledger.export(tmp_path / "z.jsonl", people=False, notes=False).read_text()
+    assert '"checkpoint": "v1", "event": 25' in hidden
+    assert not any(word in hidden for word in ("Ann", "Bob", "so, ", "meeting"))
+
+
+def test_a_ledger_without_decisions_carries_its_checkpoint(tmp_path):
+    with Ledger(tmp_path / "a") as one, Ledger(tmp_path / "b") as other:
+        one.checkpoint("start", actor="Ann")
+        assert len(other.import_decisions(one.export(tmp_path / "x"))) == 0
+        pd.testing.assert_frame_equal(other.checkpoints(), one.checkpoints())
+
+
+def test_checkpoints_in_a_ledger_that_has_other_decisions(tmp_path):
+    with Ledger(tmp_path / "a") as one, Ledger(tmp_path / "b") as other:
+        for row in "abc":
+            one.record(row, action="drop", actor="Ann")
+            one.checkpoint(f"at {row}", actor="Ann")
+        other.record("z", action="drop", actor="Bob")
+        path = one.export(tmp_path / "x")
+        other.import_decisions(path)
+        assert other.checkpoints()["event"].to_dict() == {"at a": 2, "at b": 3, "at c": 4}
+        assert other.decisions(at="at b").index.tolist() == ["z", "a", "b"]
+        one.record("d", action="drop", actor="Ann")
+        with Ledger(tmp_path / "c") as third:
+            third.checkpoint("at c", actor="Eve")
+            assert error_of(ValueError, lambda: third.import_decisions(path)) == (
+                "The 'path' parameter must be a file whose checkpoints have names that are free "
+                "here. Got 'at c' instead. Import it into a ledger of its own."
+            )
+            assert (len(third), third.checkpoints().index.tolist()) == (0, ["at c"])
 
 
 # ---- without people ------------------------------------------------------------------------------
@@ -341,6 +511,13 @@ def test_a_redacted_copy_decides_the_same_and_names_nobody(ledger, tmp_path, ite
     with Ledger(ledger.redact(tmp_path / "named", people=True)) as named:
         assert named.to_frame()["actor"].tolist() == own["actor"].tolist()
         assert set(named.to_frame()["reason"]) == {""}
+
+
+def test_a_redacted_copy_that_fails_leaves_no_file(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_EXTEND", "INSERT INTO event (event) VALUES (?)")
+    with pytest.raises(OSError, match="Got 'Incorrect number of bindings supplied"):
+        ledger.redact(tmp_path / "public")
+    assert not [file.name for file in tmp_path.iterdir() if "public" in file.name]
 
 
 # ---- the recipe ----------------------------------------------------------------------------------

@@ -259,6 +259,16 @@ def test_what_was_decided_is_a_colour(blobs, ledger):
     assert "dropped" in set(panel._items["decision in the ledger"])
 
 
+def test_a_label_given_back_is_the_label_again(blobs, ledger):
+    _, view, items = blobs
+    panel = MapPanel(view, items, ledger=ledger)
+    panel.selected = ["i00", "i01"]
+    for label in "ba":
+        panel.relabel(label)
+    assert ledger.apply(items)["label"].loc[["i00", "i01"]].tolist() == ["a", "a"]
+    assert ledger.to_frame()["action"].tolist() == ["relabel", "keep", "relabel", "relabel"]
+
+
 def test_results_of_other_vectors_are_refused(blobs):
     emb, view, items = blobs
     other = cl.Embedding(vectors=emb.vectors + 1, ids=emb.ids, metric="euclidean")

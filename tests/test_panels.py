@@ -118,6 +118,15 @@ def test_selecting_by_hand_gives_ids_and_setting_ids_highlights(items, xy, engin
     assert highlighted(panel, engine=engine) == []
 
 
+def test_a_column_of_labels_that_is_not_there_is_refused(items, xy):
+    with pytest.raises(ValueError) as caught:
+        MapPanel(xy[::-1], items, labels="lable")
+    assert str(caught.value) == (
+        "The 'labels' parameter must be one of the columns 'label', 'text', 'size'. Got 'lable' "
+        "instead. Did you mean 'label'?"
+    )
+
+
 @ENGINES
 def test_hovering_shows_the_item(items, xy, engine):
     panel = MapPanel(xy[::-1], items, engine=engine)
@@ -127,7 +136,11 @@ def test_hovering_shows_the_item(items, xy, engine):
         panel._points._points._dispatch_on_hover(SimpleNamespace(point_inds=[2]), SimpleNamespace())
     assert "<b>c</b>" in panel._card.value
     assert "a story of twos" in panel._card.value
-    panel._look_at(None)
+    if engine == "scatter":
+        panel._points.widget.hovering = None
+    else:
+        nothing = SimpleNamespace(point_inds=[])
+        panel._points._points._dispatch_on_unhover(nothing, SimpleNamespace())
     assert "<b>c</b>" in panel._card.value
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -188,6 +189,27 @@ def test_tables_that_name_people_are_refused(tmp_path, planted):
     export(items, tmp_path / "x", ledger=ledger, leave_out="people")
 
 
+def test_names_in_ids_columns_lists_and_categories_are_refused(tmp_path, planted):
+    _, ledger = planted
+    rule = "The 'items' parameter must be a table without the people and notes that 'leave_out' "
+    rule += "names. Got some"
+    plain = pd.DataFrame({"x": range(3)}, index=["a", "b", "c"])
+    other = "Give them other names first."
+    drop = "Drop that column: items.drop(columns='who')."
+    unused = pd.Categorical(["u"] * 3, categories=["u", PEOPLE[0]])
+    held = {
+        f"among the ids instead. {other}": plain.set_axis(["a", PEOPLE[0], "c"], axis=0),
+        f"among the names of columns instead. {other}": plain.assign(**{PEOPLE[1]: 1}),
+        f"in column 'who' instead. {drop}": plain.assign(who=[["u", PEOPLE[0]], [], None]),
+    }
+    tables = [*held.items(), (f"in column 'who' instead. {drop}", plain.assign(who=unused))]
+    for said, items in tables:
+        told = message(ValueError, export, items, tmp_path / "x", ledger=ledger, leave_out="people")
+        assert told == f"{rule} {said}"
+    made = export(plain, tmp_path / "x", ledger=ledger, leave_out="people")
+    assert found(made, PEOPLE) == []
+
+
 def test_documents_that_name_people_are_refused(tmp_path, planted):
     source, ledger = planted
     given = {"README.md": cl.card(source, ledger)}
@@ -283,6 +305,17 @@ def test_counts_alone_are_no_items(tmp_path, planted):
         "The 'source' parameter must be an export with rows. Got one without instead. It was "
         "exported with leave_out='rows': README.md and metrics.json tell of them."
     )
+
+
+def test_columns_that_nobody_can_count_have_no_counts(tmp_path):
+    lists = pd.Series([[1], None, [2]], dtype=pd.ArrowDtype(pa.list_(pa.int32())))
+    items = pd.DataFrame({"lists": lists, "foreign": np.array([1, 2, 3], dtype=">i4")})
+    made = export(items, tmp_path / "x", leave_out="rows")
+    columns = json.loads((made / "metrics.json").read_text())["columns"]
+    assert [(one["column"], one["missing"], "counts" in one) for one in columns] == [
+        ("lists", 1, False),
+        ("foreign", 0, False),
+    ]
 
 
 def test_names_of_columns_cannot_break_out_of_the_table(tmp_path):

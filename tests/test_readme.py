@@ -57,9 +57,8 @@ def test_four_lines_from_a_folder_of_images_to_a_named_map(tmp_path, monkeypatch
     code = next(found for found in every if "photos" in found)
     lines = code.strip().splitlines()
     assert len(lines) == 4
-    quick = code.replace("reduce(emb)", "reduce(emb, method='pca')")  # UMAP compiles for long
     names = {"cl": cl, "MapPanel": MapPanel}
-    exec(quick.replace("MapPanel(", "panel = MapPanel("), names)
+    exec(code.replace("MapPanel(", "panel = MapPanel("), names)
     assert names["panel"].color == "cluster_title"
     assert names["why"].titles().str.endswith(".png and similar").all()
 
@@ -95,7 +94,6 @@ def test_the_same_four_lines_from_a_csv(kind, tmp_path, monkeypatch):
         pd.DataFrame(groups).to_csv("photos.csv", index=False)
         code = code.replace('items["image"]', "items").replace("patches", "columns")
     code = code.replace('"photos"', '"photos.csv"')
-    code = code.replace("reduce(emb)", "reduce(emb, method='pca')")  # UMAP compiles for long
     names = {"cl": cl, "MapPanel": MapPanel}
     exec(code.replace("MapPanel(", "panel = MapPanel("), names)
     titles = names["why"].titles()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import ipywidgets
@@ -255,6 +256,19 @@ def test_a_hand_moves_the_slider_the_list_and_clicks(view, picks, items):
     press(panel, "Escape")
     assert panel.selected == []
     assert panel._card.value == ""
+
+
+def test_what_none_picked_is_not_shown_after_a_stop_or_when_moved_back(view, picks):
+    async def main():
+        panel = SelectorPanel(view, picks)
+        for turn_back in (lambda: click(panel, "Stop"), lambda: setattr(panel._choice, "index", 0)):
+            panel._choice.value = "picked by none"
+            assert not panel._work.is_idle
+            turn_back()
+            assert panel._work.is_idle
+            assert panel._choice.value == panel.shown == "one"
+
+    asyncio.run(main())
 
 
 def test_a_selection_is_ringed_on_every_map(view, picks):

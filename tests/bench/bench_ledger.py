@@ -79,6 +79,32 @@ def bench_recipe(quick):
     return [{"n": n, "write_s": write, "run_s": run, "mb": len(recipe) / 1e6, "same": same}]
 
 
+def bench_undo(quick):
+    """Decisions taken back in one call, brought back in another, against their recording.
+
+    `own last` looks for an actor's last decision behind all that others took back.
+    """
+    from curalab import Ledger
+
+    n = 5_000 if quick else 100_000
+    decisions = made(n)[1]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "a.ledger") as ledger:
+        ledger.record("row-0000000", action="drop", actor="rule")
+        calls = {
+            "record_many": lambda: ledger.record_many(decisions),
+            "undo_many": lambda: ledger.undo_many(range(2, n + 2), actor="Ann"),
+            "undone again": lambda: ledger.undo_many(range(n + 2, 2 * n + 2), actor="Ann"),
+            "and again": lambda: ledger.undo_many(range(2 * n + 2, 3 * n + 2), actor="Ann"),
+            "own last": lambda: ledger.undo(actor="rule"),
+        }
+        for name, call in calls.items():
+            seconds = timed(call)[0]
+            rows.append({"what": name, "n": n, "seconds": seconds})
+        left = len(ledger.decisions())
+    return [*rows, {"what": "left", "n": left}]
+
+
 def bench_single(quick):
     """One decision on disk, against a bare SQLite commit of one row in the same mode.
 

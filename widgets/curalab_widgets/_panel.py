@@ -2,72 +2,35 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import anywidget
 import ipywidgets
-import numpy as np
 import pandas as pd
 import traitlets
 from IPython.display import publish_display_data
 
-from curalab._check import check_labels, complain, rows_of
+from curalab._check import complain, rows_of
 from curalab._hidden import refuse_to_show
 from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.ledger.replay import standing
-from curalab_widgets._cards import is_missing, plain
+from curalab_widgets._cards import plain
 from curalab_widgets._code import code_of
+from curalab_widgets._decisions import check_ledger, latest_of, relabels, user
 from curalab_widgets._page import page
+from curalab_widgets._selected import Ids, join, leave
 from curalab_widgets._work import Work
 
-__all__ = ["Ids", "Panel", "check_ledger"]
+__all__ = ["Panel"]
 
 logger = logging.getLogger(__name__)
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-class Ids(traitlets.TraitType[list[Any], Any]):
-    """Ids of the panel's items as a list, at most `most`; any sequence of ids may be set."""
-
-    def __init__(self, *, most: int | None = None) -> None:
-        self._most = most
-        super().__init__()
-
-    def make_dynamic_default(self) -> list[Any]:
-        """Return an empty list, another one for each panel."""
-        return []
-
-    def validate(self, obj: Any, value: Any) -> list[Any]:
-        """Return `value` as a list of known ids, each once."""
-        if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-            raise TypeError(complain(str(self.name), "a list of ids", value))
-        rows = pd.unique(rows_of(obj.ids, value, name=str(self.name)))
-        if self._most is not None and len(rows) > self._most:
-            rule = f"a list of {self._most} id at most"
-            raise ValueError(complain(str(self.name), rule, what=f"{len(rows):,} ids"))
-        return list(obj.ids[rows].tolist())
-
-
-def check_ledger(ledger: Any) -> None:
-    """Refuse what is neither a Ledger nor None."""
-    if ledger is not None and not isinstance(ledger, Ledger):
-        raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
-
-
-def _user() -> str:
-    try:
-        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    except (KeyError, OSError):  # containers run under numbers that have no name
-        return "unnamed"
 
 
 class _Ear(anywidget.AnyWidget):
@@ -78,10 +41,6 @@ class _Ear(anywidget.AnyWidget):
     wanted = traitlets.List(traitlets.Unicode()).tag(sync=True)
     still = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
-
-
-# Panels by the name that links them.
-_LINKED: dict[str, weakref.WeakSet[Panel]] = {}
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]
@@ -98,6 +57,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     _state: tuple[str, ...] = ("selected",)  # traits that `to_code` writes down
     _args: tuple[Any, ...] = ()
     _kwargs: Mapping[str, Any] = {}
+    _follows = False  # what is selected now was selected in a linked panel
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         made: Self = super().__new__(cls, *args, **kwargs)
@@ -117,47 +77,32 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         refuse_to_show("A panel")
         self.ids = items.index
         self._items, self._ledger = items, ledger
-        self._actor = actor or _user()
+        self._actor = actor or user()
         self._labels = None if labels == "label" and labels not in items.columns else labels
         check_ledger(ledger)
-        if ledger is not None and self._labels is not None:
+        if self._labels is not None:
             check_column(items, labels, name="labels")
         self._history: list[tuple[Sequence[int], list[Any]]] = []
         self._keys: dict[str, Callable[[], object]] = {}
-        self._title, self._work = title, Work(self._tell_wrong)
+        self._title = title
+        self._work = Work(self._tell_wrong, lambda: self._try(self._stopped))
         self._said = ipywidgets.HTML()
         self._ear = _Ear(title=title)
         self._ear.on_msg(self._hear)
         super().__init__()
         self._ear.still = str(self.model_id)
         self.add_class("curalab-panel")
-        self._join(link)
+        join(self, link)
 
     def __repr__(self) -> str:
         chosen = f"{len(self.selected):,} selected"
         return f"{type(self).__name__}({len(self.ids):,} items, {chosen})"
 
-    # ---- one selection for several panels --------------------------------------------------------
+    # ---- what is selected ------------------------------------------------------------------------
 
-    def _join(self, link: str | None) -> None:
-        if link is None:
-            return
-        if not isinstance(link, str):
-            raise TypeError(complain("link", "a name that several panels are given", link))
-        group = _LINKED.setdefault(link, weakref.WeakSet())
-
-        def pass_on(change: Any) -> None:
-            # What this panel shows of another's selection is not news for the others.
-            for other in [] if self._follows else list(group - {self}):
-                other._follows = True
-                try:
-                    other._follow(change["new"])
-                finally:
-                    other._follows = False
-
-        self._follows = False
-        self.observe(pass_on, "selected")
-        group.add(self)
+    def clear(self) -> None:
+        """Select nothing."""
+        self.selected = []
 
     def _follow(self, ids: list[Any]) -> None:
         """Select what a linked panel selects, as far as it is known here."""
@@ -168,8 +113,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Take the panel off the page, and out of what it is linked to."""
-        for group in _LINKED.values():
-            group.discard(self)
+        leave(self)
         super().close()
 
     # ---- decisions -------------------------------------------------------------------------------
@@ -186,46 +130,40 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         """Record that the selected items have the label `new`; those that have it are kept."""
         if self._labels is None:
             raise ValueError(complain("labels", "a column of the items, to relabel", None))
-        given = [self._given(row) for row in self._rows()]
-        same = [not is_missing(old) and bool(old == new) for old in given]
-        self._record(
-            action=["keep" if s else "relabel" for s in same],
-            field=[None if s else self._labels for s in same],
-            old=[np.nan if is_missing(old) else old for old in given],
-            new=[None if s else new for s in same],
-        )
+        given = self._items[self._labels].iloc[self._rows()]
+        self._record(**relabels(given, [new] * len(given), self._relabelled))
+
+    def _relabelled(self) -> pd.Index:
+        """Return the ids that have a label from the ledger."""
+        known = self._need_ledger().decisions()
+        return known.index[(known["action"] == "relabel") & (known["field"] == self._labels)]
 
     def undo(self) -> None:
         """Take back the panel's last decision, after a restart the actor's; select its items.
 
         What was decided at once is taken back at once.
         """
-        events, ids = self._take_back()
-        self.selected = [known for known in ids if known in self.ids]
-        self._say(f"Taken back: {self._count(len(events))}.")
-        self.recorded += 1
-
-    def _take_back(self) -> tuple[Sequence[int], list[Any]]:
-        """Undo the last decision in the ledger; return its events and ids."""
         ledger = self._need_ledger()
         events, ids = self._history[-1] if self._history else self._earlier()
         ledger.undo_many(events, actor=self._actor)
         self._history[-1:] = []
-        return events, ids
+        self._heed(None)
+        self._follow([known for known in ids if known in self.ids])
+        self._say(f"Taken back: {self._count(len(events))}.")
+        self.recorded += 1
 
     def _earlier(self) -> tuple[Sequence[int], list[Any]]:
         """Return the events and ids of the actor's last decision that stands, made at once."""
-        events = standing(self._need_ledger().to_frame())
-        own = events[(events["actor"] == self._actor).to_numpy()]
-        if not len(own):
-            raise ValueError("There is nothing to take back.")
-        last = own[(own["time"] == own["time"].iloc[-1]).to_numpy()]
-        return last.index.tolist(), last["row_id"].tolist()
+        return latest_of(standing(self._need_ledger().to_frame()), self._actor)
 
     def _record(self, **columns: Any) -> None:
+        """Write a decision about the selected items; columns are values, or lists of one each."""
         self._need_ledger()
-        if not (ids := self.selected):
+        if not self.selected:
             raise ValueError("There is nothing to decide: no item is selected.")
+        self._decide(self.selected, **columns)
+
+    def _decide(self, ids: list[Any], **columns: Any) -> None:
         given = {"row_id": ids, **self._grounds(), **columns}
         wide = {k: v if isinstance(v, list) else [v] * len(ids) for k, v in given.items()}
         self._write_down(pd.DataFrame(wide, dtype=object))
@@ -234,9 +172,16 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         """Write a table of decisions as one, signed; return their numbers."""
         events = self._need_ledger().record_many(decisions.assign(actor=self._actor))
         self._history.append((list(events), decisions["row_id"].tolist()))
+        self._heed(decisions)
         self._say(f"Recorded: {self._count(len(events))}, signed {self._actor}.")
         self.recorded += 1
         return events
+
+    def _heed(self, decisions: pd.DataFrame | None) -> None:
+        """Show what was decided just now; None: something was taken back, read the ledger.
+
+        What became of it is said afterwards, so what is said here does not stay.
+        """
 
     def _grounds(self) -> dict[str, Any]:
         """Return what a decision rests on: method, params, embedding, reason."""
@@ -270,41 +215,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._keys[key] = does
         return button
 
-    def _dropdown(
-        self, trait: str, text: str, names: Sequence[Any], *, none: str
-    ) -> ipywidgets.Dropdown:
-        """Return a list of names for a trait; `none` stands for None, which no list would show."""
-        nothing = object()
-        options = [(none, nothing), *((str(name), name) for name in names)]
-        choice = ipywidgets.Dropdown(options=options, description=text)
-        known = (
-            lambda name: nothing if name is None else name,
-            lambda name: None if name is nothing else name,
-        )
-        traitlets.link((self, trait), (choice, "value"), transform=known)
-        return choice
-
-    def _labelling(self) -> list[ipywidgets.Widget]:
-        """Return a list of the classes to relabel to, and give them keys.
-
-        Number keys are the first nine classes; where classes are themselves called by single
-        digits, each key is the class of its name.
-        """
-        if self._labels is None:
-            return []
-        classes = check_labels(self._items[self._labels])[2].tolist()
-        by_name = all(len(str(c)) == 1 and str(c).isdigit() for c in classes)
-        keys = {str(c) if by_name else str(i): c for i, c in enumerate(classes[:10], start=1)}
-        keys.pop("10", None)
-        self._keys |= {key: partial(self.relabel, name) for key, name in keys.items()}
-        hint = " ".join(f"<kbd>{k}</kbd>{'' if by_name else plain(c)}" for k, c in keys.items())
-        choice = ipywidgets.Dropdown(options=[(str(c)[:60], c) for c in classes])
-        return [
-            self._button("Relabel to", "Give this label", lambda: self.relabel(choice.value)),
-            choice,
-            ipywidgets.HTML(f"<span class='curalab-said'>Keys: {hint}</span>"),
-        ]
-
     def _show(self, *rows: Sequence[ipywidgets.Widget]) -> None:
         boxes = [ipywidgets.HBox(row) for row in rows if row]
         for box in boxes:
@@ -321,6 +231,9 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _pick(self, what: str, number: int) -> None:
         """Do what a click on an element with ``data-pick="what:number"`` asks for."""
+
+    def _stopped(self) -> None:
+        """Show what is, as what a hand asked for was stopped."""
 
     def _try(self, does: Callable[[], object]) -> None:
         """Do what a hand asked for; where it fails, say so in the panel: a log is not seen."""

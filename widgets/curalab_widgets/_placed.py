@@ -2,35 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import FloatArray, IntArray, align, carried_ids, complain, invented_ids
+from curalab._check import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    align,
+    carried_ids,
+    complain,
+    invented_ids,
+)
 from curalab.embedding import Embedding
 from curalab.items import join
 from curalab.items._table import check_table
-from curalab.ledger import Ledger
 from curalab_widgets._cards import plain
-from curalab_widgets._points import SIZES, Paint
+from curalab_widgets._points import Paint, point_view
 
-__all__ = ["DECIDED", "DECISION", "decided", "legend", "placed", "sized", "with_results"]
+__all__ = ["Drawn", "check_xy", "legend", "placed", "with_color", "with_results"]
 
-DECISION = "decision"  # the column that says what was decided
-DECIDED = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
+
+class Drawn:
+    """The rows that have a place. They are drawn as points, which are numbered without the others.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_points,)
+        The row of each point.
+    xy : ndarray of shape (n_points, 2)
+        Where it lies.
+    lost : ndarray of shape (n_rows,), bool
+        Which rows are not drawn.
+    """
+
+    def __init__(self, xy: FloatArray) -> None:
+        self.lost: BoolArray = np.asarray(~np.isfinite(xy).all(axis=1))
+        self.rows = np.flatnonzero(~self.lost)
+        self.xy = xy[self.rows]
+        self._point_of = np.cumsum(~self.lost) - 1
+
+    def points(self, rows: Sequence[int]) -> IntArray:
+        """Return the points of those of the rows that are drawn."""
+        wanted = np.asarray(rows, dtype=np.intp)
+        return np.asarray(self._point_of[wanted[~self.lost[wanted]]])
+
+    def view(
+        self,
+        engine: str,
+        *,
+        colored: Paint,
+        on_select: Callable[[IntArray], None],
+        on_hover: Callable[[int], None],
+    ) -> Any:
+        """Return a `point_view`; what is selected by hand and what is under the mouse are rows."""
+        made = point_view(
+            engine,
+            self.xy,
+            colored=colored,
+            on_select=lambda points: on_select(self.rows[points]),
+            on_hover=lambda at: None if at is None else on_hover(int(self.rows[at])),
+        )
+        made.widget.add_class("curalab-points")
+        return made
+
+    def told(self, where: str) -> str:
+        """Say how many rows have no place `where`; nothing if all have one."""
+        n = int(self.lost.sum())
+        return f" {n:,} have no place {where}." if n else ""
+
+
+def check_xy(xy: FloatArray, name: str) -> None:
+    """Refuse what is no map: two columns, finite in one row at least."""
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        hint = "Make a map of an embedding with cl.reduce(embedding)."
+        raise ValueError(complain(name, "of shape (n, 2)", hint=hint, what=f"shape {xy.shape}"))
+    if not np.isfinite(xy).all(axis=1).any():
+        raise ValueError(complain(name, "finite in one row at least", what="none that is"))
 
 
 def placed(view: Any, items: pd.DataFrame | None) -> tuple[FloatArray, pd.DataFrame]:
     """Return where the items lie, shape (n, 2), and their table, whose index is their ids."""
     ids = view.ids if isinstance(view, Embedding) else carried_ids(view)
     xy = np.asarray(view.vectors if isinstance(view, Embedding) else view, dtype=float)
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        hint = "Make a map of an embedding with cl.reduce(embedding)."
-        raise ValueError(complain("view", "of shape (n, 2)", hint=hint, what=f"shape {xy.shape}"))
-    if not np.isfinite(xy).all(axis=1).any():
-        raise ValueError(complain("view", "finite in one row at least", what="none that is"))
+    check_xy(xy, "view")
     ids = invented_ids(len(xy)) if ids is None else ids
     if items is None:
         return xy, pd.DataFrame(index=ids)
@@ -57,19 +115,12 @@ def with_results(
     return join(table, *results) if results else table
 
 
-def decided(ledger: Ledger, ids: pd.Index) -> pd.Series[str]:
-    """Return what the ledger says of each item: kept, dropped, relabelled or undecided."""
-    words = ledger.decisions()["action"].map(DECIDED).dropna()
-    latest = words[~words.index.duplicated(keep="last")]
-    return latest.reindex(ids).fillna("undecided").astype(str)
-
-
-def sized(column: pd.Series[Any]) -> IntArray:
-    """Return the step of size of each row, by its rank among the numbers; missing is smallest."""
-    if not pd.api.types.is_numeric_dtype(column):
-        raise TypeError(complain("size", "a column of numbers", what=f"dtype {column.dtype}"))
-    rank = column.astype(float).rank(pct=True).fillna(0).to_numpy()
-    return np.minimum((rank * SIZES).astype(np.intp), SIZES - 1)
+def with_color(table: pd.DataFrame, color: Any) -> tuple[pd.DataFrame, str | None]:
+    """Return the table with the values that colour its rows, and the name of their column."""
+    if color is None or isinstance(color, str):
+        return table, color
+    name = str(getattr(color, "name", None) or "color")
+    return table.assign(**{name: np.asarray(align("color", color, table.index))}), name
 
 
 def legend(colored: Paint, *, tag: str) -> str:

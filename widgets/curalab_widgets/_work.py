@@ -26,6 +26,8 @@ class Work:
     ----------
     tell : callable
         Called with what went wrong, an Exception.
+    stopped : callable, default=None
+        Called when a hand has stopped it: what was moved has to go back.
 
     Attributes
     ----------
@@ -33,8 +35,10 @@ class Work:
         To place in the panel: what is computed, and a button that stops it. Hidden when idle.
     """
 
-    def __init__(self, tell: Callable[[Exception], None]) -> None:
-        self._tell = tell
+    def __init__(
+        self, tell: Callable[[Exception], None], stopped: Callable[[], None] | None = None
+    ) -> None:
+        self._tell, self._stopped = tell, stopped
         self._asked: tuple[Callable[[], Any], Callable[[Any], None], str] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0  # number of the one whose answer counts; 0 when none does
@@ -42,7 +46,7 @@ class Work:
         self._n = 0
         self._what = ipywidgets.HTML()
         stop = ipywidgets.Button(description="Stop", tooltip="Leave everything as it was")
-        stop.on_click(lambda _: self.stop())
+        stop.on_click(lambda _: self._stop_by_hand())
         self.bar = ipywidgets.HBox([self._what, stop])
         self.bar.add_class("curalab-work")
         self.bar.layout.display = "none"
@@ -72,6 +76,11 @@ class Work:
         if self._timer is not None:
             self._timer.cancel()
         self.bar.layout.display = "none"
+
+    def _stop_by_hand(self) -> None:
+        self.stop()
+        if self._stopped is not None:
+            self._stopped()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

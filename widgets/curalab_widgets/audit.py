@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import ipywidgets
@@ -15,8 +16,8 @@ from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.ledger import Ledger
 from curalab_widgets._cards import Cards, plain
+from curalab_widgets._decisions import decided
 from curalab_widgets._panel import Panel
-from curalab_widgets._placed import decided
 from curalab_widgets.duplicates import DuplicatePanel
 from curalab_widgets.map import MapPanel
 from curalab_widgets.review import ReviewPanel
@@ -105,7 +106,7 @@ class AuditPanel(Panel):
             raise ValueError(complain("embedding", "the one that was audited", what=what))
         title = "Audit"
         # What opens shares the selection with this list, whether others do or not.
-        link = link or f"audit {id(self)}"
+        link = link or f"audit {uuid.uuid4()}"
         super().__init__(items, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
         self._report, self._embedding, self._view, self._link = report, embedding, view, link
         self._cards = Cards(items.drop(columns=self._labels or []))
@@ -133,10 +134,12 @@ class AuditPanel(Panel):
         return proposal["value"]
 
     @traitlets.observe("problem")
-    def _open(self, _: Any) -> None:
-        if self.opened is not None:
-            self.opened.close()
-        made = None if self.problem is None else self._panel_of(self._row(self.problem))
+    def _open(self, change: Any) -> None:
+        try:
+            made = None if self.problem is None else self._panel_of(self._row(self.problem))
+        except Exception:
+            self.problem = change["old"]
+            raise
         self._set_opened(made)
 
     def show_on_map(self) -> None:
@@ -145,10 +148,11 @@ class AuditPanel(Panel):
             raise ValueError("There is nothing to show: no problem is open.")
         if isinstance(self.opened, MapPanel):
             return
-        self.opened.close()
         self._set_opened(self._map())
 
     def _set_opened(self, made: Panel | None) -> None:
+        if self.opened is not None:
+            self.opened.close()
         self.set_trait("opened", made)
         self._place.children = () if made is None else (made,)
         if made is not None:
@@ -170,8 +174,13 @@ class AuditPanel(Panel):
             raise ValueError("There is nothing to accept: no problem whose rows may go is open.")
         self.selected = self._undecided(self._report.rows(self.problem))
         self._record(action="drop")
-        name, self.problem = self.problem, None
-        self.problem = name
+
+    def _heed(self, _: pd.DataFrame | None) -> None:
+        if self.problem is None:
+            self._draw()
+        else:  # its panel is to know it, too
+            is_map = isinstance(self.opened, MapPanel)
+            self._set_opened(self._map() if is_map else self._panel_of(self._row(self.problem)))
 
     def _grounds(self) -> dict[str, Any]:
         row = self._row(self.problem)
@@ -189,7 +198,6 @@ class AuditPanel(Panel):
     def undo(self) -> None:
         """Take back the last decision about all rows of a problem."""
         super().undo()
-        self._draw()
 
     # ---- the panel of a problem ------------------------------------------------------------------
 

@@ -153,7 +153,8 @@ def card(
     -----
     Fields follow the Data Cards [1]_ as far as a table, its ledger and its audit tell them; the
     sections are those of the Hugging Face template. A value shows at most 300 characters, a
-    class column its 50 largest classes. No text of an item is shown, only names of classes.
+    class column its 50 largest classes. No text of an item is shown, only names of classes; where
+    these are paths, the last part of them.
 
     References
     ----------

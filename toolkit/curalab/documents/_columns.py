@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from curalab.documents._markdown import as_text
+from curalab.items._media import is_media
 from curalab.items._table import kind_of
 
-__all__ = ["classes_of", "columns_told", "front_matter", "licence_lines"]
+__all__ = ["classes_of", "columns_told", "front_matter", "licence_lines", "without_folder"]
 
 _MOST_CLASSES = 50
 _LOOKED_AT = 1_000  # images of a column whose sizes are looked at
@@ -26,6 +27,10 @@ _LICENCES = (
     "cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 "
     "epl-2.0 eupl-1.2 agpl-3.0 gfdl gpl-2.0 gpl-3.0 lgpl-3.0 isc mpl-2.0 odc-by odbl pddl "
     "unlicense zlib ncsa other unknown "
+)
+# Files with the folders from the root on, and whatever lies in a home: they say who has them where.
+_PATH = re.compile(
+    r"/(?:[^/\n]+/)+[^/\n]*\.\w{1,5}|(?:/(?:home|Users|root)/|~[/\\]|[A-Za-z]:[/\\]|\\\\|file:)[^\n]*"
 )
 _TASKS = {"text": "text", "image": "image", "audio": "audio", "number": "tabular"}
 
@@ -87,16 +92,29 @@ def _size(image: Any) -> tuple[int, int] | None:
 
 
 def classes_of(items: pd.DataFrame) -> Iterator[tuple[Any, pd.Series[int]]]:
-    """Return the columns with few distinct values, and how often each value occurs."""
+    """Return columns with few distinct values, and how often each occurs; paths lose folders."""
     for name, column in items.items():
         kind = pd.api.types.infer_dtype(column, skipna=True)
         if kind in ("string", "integer", "boolean", "categorical"):
-            counts = column.value_counts()
+            try:
+                counts = column.value_counts()
+            except ValueError:  # numbers in the byte order of another machine
+                continue
             counts = counts[counts > 0]
             if 0 < len(counts) <= max(_MOST_CLASSES, len(column) // 20) and (
                 len(counts) <= max(2, len(column) // 2)
             ):
-                yield name, counts
+                is_path = is_media(column)
+                names = [without_folder(value, is_path=is_path) for value in counts.index]
+                yield name, counts.set_axis(pd.Index(names, dtype=object), axis=0)
+
+
+def without_folder(value: Any, *, is_path: bool = False) -> Any:
+    """Return the name of a file for its path, and other values as they are."""
+    is_text = isinstance(value, str | os.PathLike)
+    if is_text and (is_path or _PATH.fullmatch(os.fspath(value))):
+        return re.split(r"[/\\]", os.fspath(value).rstrip("/\\"))[-1]
+    return value
 
 
 def front_matter(items: pd.DataFrame, known: Mapping[str, str], label: object) -> Iterator[str]:

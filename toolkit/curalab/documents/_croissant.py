@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import pandas as pd
 from curalab._check import complain, first_few, need_extra
 from curalab.documents._markdown import facts_of
 from curalab.documents._sections import steps_of
-from curalab.items._table import check_table
+from curalab.items._media import is_media
+from curalab.items._stored import checksum, export_of
+from curalab.items._table import check_table, kind_of
 
 __all__ = ["Croissant", "croissant"]
 
@@ -61,9 +63,11 @@ def croissant(
     ledger : Ledger
         The decisions that made it.
     path : str or path
-        Where the table is: a CSV or Parquet file of all its rows and columns.
+        Where the table is: a CSV or Parquet file of all its rows and columns, a folder of such
+        files, or what `export` wrote in one of these formats.
     url : str, default=None
-        Where the file can be had. None: beside the metadata.
+        Where the file can be had. None: in the folder where the metadata are saved, that of the
+        file or `path` itself.
     lineage : mapping of str to str, Lineage or Card, default=None
         What is known: name, summary, licence, creators, citation, version, published (a date),
         url, languages, source.
@@ -76,7 +80,7 @@ def croissant(
     Raises
     ------
     ValueError
-        The file lacks columns or rows of the table, or mlcroissant finds an error.
+        The files lack columns or rows of the table, or mlcroissant finds an error.
     MissingExtraError
         mlcroissant is not installed.
 
@@ -102,19 +106,21 @@ def croissant(
     ['label']
     """
     mlc = need_extra("mlcroissant", "documents", purpose="Croissant metadata")
-    known, file = facts_of(lineage), Path(path)
-    table = _on_disk(check_table("items", items), file)
+    known, files = facts_of(lineage), _files(Path(path))
+    table = _on_disk(check_table("items", items), files)
+    if url is not None and len(files) > 1:
+        raise ValueError(complain("url", "None for a table in several files", url))
     empty = mlc.Metadata(ctx=mlc.Context(conforms_to=_VERSION), name="x")
     made = Croissant(
         {
             "@context": {**empty.to_json()["@context"], **_ADDED},
             "@type": "sc:Dataset",
             "conformsTo": _VERSION,
-            "name": known.get("name", file.stem),
+            "name": known.get("name", Path(path).stem),
             "description": known.get("summary", f"{len(items):,} items."),
             **_known(known),
-            "distribution": [_file_object(file, url)],
-            "recordSet": [_record_set(table, file.name)],
+            "distribution": [_distribution(files, Path(path), url)],
+            "recordSet": [_record_set(table, files)],
             **dict(_provenance(items, ledger.decisions(), known)),
         }
     )
@@ -126,25 +132,42 @@ def croissant(
     return made
 
 
-def _on_disk(items: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Return the table with its index where the file has it as a column; the file must have all."""
-    if file.suffix not in _FORMATS or not file.is_file():
-        raise ValueError(complain("path", "an existing file *.csv or *.parquet", str(file)))
-    if file.suffix == ".csv":
-        found = pd.read_csv(file, usecols=[0], dtype=str, keep_default_na=False)
-        names, n = list(pd.read_csv(file, nrows=0).columns), len(found)
-    else:
-        from pyarrow import parquet
+def _files(path: Path) -> list[Path]:
+    """Return the files of a table: the one that the path is, or those of a folder or an export."""
+    folder, name = (path.is_dir() and export_of(path)) or (path, "")
+    for ending in _FORMATS:
+        inside = [path] if path.suffix == ending else (folder / name).glob(f"[!.]*{ending}")
+        if files := sorted(file for file in inside if file.is_file()):
+            return files
+    rule = "an existing file *.csv or *.parquet, a folder of these, or an export of them"
+    raise ValueError(complain("path", rule, str(path)))
 
-        held = parquet.ParquetFile(file)
-        names, n = held.schema_arrow.names, held.metadata.num_rows
-    lacking = [name for name in items.columns if name not in names]
+
+def _on_disk(items: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+    """Return the table with its index where the files have that as a column; they must have all."""
+    if "" in map(str, items.columns):
+        raise ValueError(complain("items", "a table whose columns have names", what="an empty one"))
+    held = [_held(file) for file in files]
+    n = sum(rows for _, rows in held)
+    lacking = [name for name in items if any(str(name) not in names for names, _ in held)]
     if lacking or n != len(items):
         what = f"no column {first_few(lacking)}" if lacking else f"{n:,} rows"
         rule = f"a file of the table, {len(items):,} rows and {items.shape[1]:,} columns"
         raise ValueError(complain("path", rule, what=what))
-    index = items.index.name or "index"
-    return items.reset_index(names=index) if index in names and index not in items else items
+    known = ["index", "id"] if items.index.name is None else [items.index.name]
+    index = next((name for name in known if name in held[0][0] and name not in items), None)
+    return items if index is None else items.reset_index(names=index)
+
+
+def _held(file: Path) -> tuple[list[str], int]:
+    """Return the names of the columns of a file, and how many rows it has."""
+    if file.suffix == ".csv":
+        found = pd.read_csv(file, usecols=[0], dtype=str, keep_default_na=False)
+        return list(pd.read_csv(file, nrows=0).columns), len(found)
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as held:
+        return held.schema_arrow.names, held.metadata.num_rows
 
 
 def _known(known: Mapping[str, str]) -> dict[str, Any]:
@@ -160,30 +183,39 @@ def _known(known: Mapping[str, str]) -> dict[str, Any]:
     return told
 
 
-def _file_object(file: Path, url: str | None) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+def _distribution(files: Sequence[Path], path: Path, url: str | None) -> dict[str, Any]:
+    base = path if path.is_dir() else path.parent
+    names = [file.relative_to(base).as_posix() for file in files]
+    told = {"@id": "table", "encodingFormat": _FORMATS[files[0].suffix]}
+    if len(files) > 1:
+        return {"@type": "cr:FileSet", **told, "includes": [glob.escape(name) for name in names]}
     return {
         "@type": "cr:FileObject",
-        "@id": "table",
-        "name": file.name,
-        "contentUrl": url or file.name,
-        "contentSize": f"{file.stat().st_size} B",
-        "encodingFormat": _FORMATS[file.suffix],
-        "sha256": sha256,
+        **told,
+        "name": files[0].name,
+        "contentUrl": url or names[0],
+        "contentSize": f"{files[0].stat().st_size} B",
+        "sha256": checksum(files[0]),
     }
 
 
-def _record_set(table: pd.DataFrame, name: str) -> dict[str, Any]:
+def _record_set(table: pd.DataFrame, files: Sequence[Path]) -> dict[str, Any]:
     """Return the fields; their ids, which may hold neither spaces nor signs, are made distinct."""
     fields, taken = [], set()
+    of, is_typed = "fileObject" if len(files) == 1 else "fileSet", files[0].suffix == ".parquet"
     for at, column in enumerate(table.columns):
         plain = re.sub(r"\W", "_", str(column))
         key = f"items/{plain}" if plain not in taken else f"items/{plain}_{at}"
         taken.add(plain)
-        source = {"fileObject": {"@id": "table"}, "extract": {"column": str(column)}}
+        source: dict[str, Any] = {of: {"@id": "table"}, "extract": {"column": str(column)}}
         field = {"@type": "cr:Field", "@id": key, "name": str(column), "source": source}
-        fields.append({**field, **_type(table[column], is_typed=name.endswith(".parquet"))})
+        if is_typed and is_media(table[column]):  # as `export` and Hugging Face keep them
+            source["transform"] = {"jsonPath": "bytes"}
+            is_sound = "audio" in {kind_of(cell) for cell in table[column].dropna()[:1]}
+            told = {"dataType": "sc:AudioObject" if is_sound else "sc:ImageObject"}
+        else:
+            told = _type(table[column], is_typed=is_typed)
+        fields.append({**field, **told})
     return {"@type": "cr:RecordSet", "@id": "items", "name": "items", "field": fields}
 
 

@@ -43,7 +43,10 @@ def chosen_exemplars(
     points: FloatArray, codes: IntArray, n_classes: int, n: int, *, rng: np.random.Generator
 ) -> list[IntArray]:
     """Return up to `n` rows that stand for each class, best first; code -1 is looked at by none."""
-    return [_greedy(points, *_sampled(codes, c, rng), n) for c in range(n_classes)]
+    from tqdm.auto import tqdm
+
+    classes = tqdm(range(n_classes), "exemplars", delay=2, disable=None)
+    return [_greedy(points, *_sampled(codes, c, rng), n) for c in classes]
 
 
 def _sampled(codes: IntArray, c: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:

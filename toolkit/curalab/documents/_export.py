@@ -26,7 +26,6 @@ from curalab.documents._privacy import (
 )
 from curalab.documents._reading import metrics_text, reading_text
 from curalab.documents._verify import check_source, check_written
-from curalab.items._media import is_media
 from curalab.items._schema import laid_out
 from curalab.items._stored import MANIFEST, SCHEMA, VERSION, checksum
 from curalab.items._table import check_table
@@ -55,14 +54,16 @@ def export(
     The folder holds the table (`items/`), its card (`README.md`), a copy of the ledger
     (`decisions.ledger`), dtypes (`schema.json`) and the SHA-256 of every file (`export.json`).
     ``cl.load_items(path)`` checks the files and returns the table with its dtypes and ids. The
-    folder gets its name when all of it was written, read back and found equal.
+    folder gets its name when all of it was written, and the table read back and found equal
+    (images and sounds are not read again). A killed export leaves a folder without
+    `export.json` under a name with a dot, which ``cl.load_items`` refuses.
 
     Parameters
     ----------
     items : DataFrame
         The curated table, its index holding the ids.
     path : str or path
-        The folder; made here.
+        The folder; made here. A link is followed.
     ledger : Ledger, default=None
         The decisions that made the table. Others may write to it meanwhile.
     format : {"parquet", "csv", "huggingface", "imagefolder", "webdataset"}, default="parquet"
@@ -82,7 +83,8 @@ def export(
     leave_out : str or sequence of {"people", "notes", "rows"}, default=()
         "people": in a new ledger those who decided are annotator_1, annotator_2, …, and so are
         their names in reasons. "notes": reasons are empty. Either way parameters lose their texts.
-        Cells of the table stay as they are. "rows": neither table nor ledger, only counts, in
+        The table stays as it is, and is refused where an id, the name of a column or all of a cell
+        is such a name or note. "rows": neither table nor ledger, only counts, in
         which no cell, id, name, note or class name occurs; names of columns do. Of `documents`
         it takes audits, and counts what they found. ``cl.metrics_only()`` asks for it.
     overwrite : bool, default=False
@@ -126,7 +128,7 @@ def export(
     if not isinstance(ledger, Ledger | None):
         raise TypeError(complain("ledger", "a Ledger", what=type(ledger).__name__))
     _check_place(path, overwrite, ledger)
-    with _decisions(ledger) as decided, _new_folder(Path(path).absolute()) as folder:
+    with _decisions(ledger) as decided, _new_folder(Path(path).resolve()) as folder:
         if source is not None:
             tables["source"] = check_table("source", source)
             check_source(source, items, decided)
@@ -150,7 +152,8 @@ def export(
 
 
 def _left_out(parts: object) -> list[str]:
-    listed = [parts] if isinstance(parts, str) else list(parts)  # type: ignore[call-overload]
+    is_one = isinstance(parts, str) or not isinstance(parts, Iterable)
+    listed = [parts] if is_one else list(parts)  # type: ignore[call-overload]
     return sorted({check_choice("leave_out", part, _PARTS) for part in listed})
 
 
@@ -160,7 +163,8 @@ def _named(documents: Mapping[str, Any] | None) -> dict[str, Any]:
         rule = "a mapping of file names to documents"
         raise TypeError(complain("documents", rule, what=type(given).__name__))
     for name, document in given.items():
-        if not isinstance(name, str) or Path(name).name != name or name in _OURS:
+        is_own = isinstance(name, str) and name not in ("", "..", *_OURS) and "\0" not in name
+        if not is_own or Path(name).name != name:
             hint = f"The export itself writes {first_few(_OURS, 9)}."
             raise ValueError(complain("documents", "named as files of their own", name, hint))
         if not isinstance(document, str) and not hasattr(document, "save"):
@@ -210,12 +214,15 @@ def _new_folder(target: Path) -> Iterator[Path]:
 def _check_place(path: Any, overwrite: bool, ledger: Ledger | None) -> None:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(complain("path", "the path of a folder", path))
-    target = Path(path).absolute()
+    target = Path(path).resolve()
     if not target.parent.is_dir():
         raise ValueError(complain("path", "in a folder that is there", what=repr(str(target))))
     if target.exists() and not target.is_dir():
         got = f"the file {str(target)!r}"
         raise FileExistsError(complain("path", "a new folder", what=got))
+    if target == Path.cwd().resolve():  # it would be replaced below the feet of this process
+        got = f"{str(target)!r}, in which this process works,"
+        raise FileExistsError(complain("path", "a new folder", hint="Choose another.", what=got))
     if not target.is_dir() or not any(target.iterdir()):
         return
     holds, hint = "other files", "Choose another."
@@ -244,7 +251,7 @@ def _write_documents(
     folder: Path, items: pd.DataFrame, documents: Mapping[str, Any], guide: str
 ) -> None:
     with Ledger(folder / _LEDGER) as ledger:  # a copy, which names nobody who is left out
-        written = {_CARD: card(_without_folders(items), ledger), **documents}
+        written = {_CARD: card(items, ledger), **documents}
     for name, document in written.items():
         if isinstance(document, str):
             (folder / name).write_text(document, encoding="utf-8")
@@ -252,20 +259,6 @@ def _write_documents(
             document.save(folder / name)
     with (folder / _CARD).open("a", encoding="utf-8") as readme:
         readme.write(guide)
-
-
-def _without_folders(items: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with names of files for paths, which say who has them where."""
-    shown = items.copy(deep=False)
-    for at in range(items.shape[1]):
-        column = items.iloc[:, at]
-        if is_media(column):
-            names = [
-                os.path.basename(cell) if isinstance(cell, str | os.PathLike) else cell
-                for cell in column
-            ]
-            shown.isetitem(at, names)
-    return shown
 
 
 def _texts_of(folder: Path, names: Iterable[str]) -> dict[str, str]:

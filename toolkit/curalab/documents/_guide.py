@@ -16,14 +16,15 @@ from curalab._check import align, check_integer, check_seed, complain, first_few
 from curalab._hidden import is_metrics_only, refuse_to_show
 from curalab.documents._exemplars import chosen_exemplars, retrieval_precision
 from curalab.documents._markdown import as_text, plain, table
-from curalab.heads import with_proba
-from curalab.items._images import opened
+from curalab.heads import fit_head, folds_of
+from curalab.items._images import opened, why_unreadable
 from curalab.items._table import kind_of
 from curalab.pool import BoolArray, FloatArray, IntArray, Pool, as_pool, find_stage
 from curalab.results import StageResult
 
 __all__ = ["LabelingGuide", "labeling_guide"]
 
+_FOLDS = 3
 _PAIRS = 10
 _THUMBNAIL = 96  # pixels
 
@@ -92,8 +93,8 @@ class LabelingGuide(StageResult):
         return f"the typical ones find others at average precision {self.quality[at]:.2f}"
 
     def _line(self, i: Any) -> str:
-        text = self.shown.get(i)
-        return plain(i) + (f": {plain(text)}" if isinstance(text, str) else "")
+        item = self.shown.get(i)
+        return plain(i) + (f": {plain(item)}" if kind_of(item) == "text" else "")
 
     def _repr_html_(self) -> str:
         if is_metrics_only():
@@ -113,9 +114,14 @@ class LabelingGuide(StageResult):
 
     def _picture(self, i: Any) -> str:
         item, name = self.shown.get(i), escape(as_text(i))
-        if item is None or isinstance(item, str):
-            return f"<p>{escape(as_text(item or ''))} <small>{name}</small></p>"
-        image, raw = opened(item), io.BytesIO()
+        try:
+            said = as_text(item) if kind_of(item) == "text" else ""
+            image = opened(item) if kind_of(item) == "image" else None
+        except Exception as error:  # a decoder may raise anything
+            said, image = why_unreadable(error), None
+        if image is None:
+            return f"<p>{escape(said)} <small>{name}</small></p>"
+        raw = io.BytesIO()
         image.thumbnail((_THUMBNAIL, _THUMBNAIL))
         image.save(raw, "PNG")
         source = base64.b64encode(raw.getvalue()).decode()
@@ -145,7 +151,8 @@ def labeling_guide(
     items : Series, list or array of shape (n_items,), default=None
         Texts or images to show. None takes what was embedded.
     proba : array-like of shape (n_items, n_classes), default=None
-        Probabilities by a model that did not see the row. None makes them by cross-fitted heads.
+        Probabilities by a model that did not see the row. None makes them by linear heads over
+        three folds; those of ``curalab.heads.out_of_fold_proba`` are better and take far longer.
     n : int, default=3
         Exemplars, and borderline items, a class at most. A class gets fewer exemplars where
         another one would retrieve less.
@@ -194,7 +201,7 @@ def labeling_guide(
         what = f"labels of {first_few(pool.classes[present]) or 'none'}"
         raise ValueError(complain("labels", "of at least two classes", what=what))
     if pool.proba is None:
-        pool, _ = with_proba(pool, seed)
+        pool = pool.replace(proba=_cross_fitted(pool, np.random.default_rng(seed)))
     rng = np.random.default_rng(seed)
     points, codes, n_classes = pool.embedding.points, pool.codes, len(pool.classes)
     is_held = _held_out(codes, n_classes, rng)
@@ -216,6 +223,23 @@ def labeling_guide(
             "embedding": pool.embedding.fingerprint,
         },
     )
+
+
+def _cross_fitted(pool: Pool, rng: np.random.Generator) -> FloatArray:
+    """Return probabilities by heads that did not see the row: no more than ranks are read of them.
+
+    A row without a label gets those of the last head.
+    """
+    from tqdm.auto import tqdm
+
+    points, codes, n_classes = pool.embedding.points, pool.codes, len(pool.classes)
+    fold = np.full(len(codes), -1)
+    fold[pool.is_labelled] = folds_of(codes[pool.is_labelled], _FOLDS, rng=rng)
+    proba = np.zeros((len(codes), n_classes))
+    for i in tqdm(np.unique(fold[fold >= 0]), "heads", delay=2, disable=None):
+        seen, left = (fold >= 0) & (fold != i), (fold == i) | (fold < 0)
+        proba[left] = fit_head(points[seen], codes[seen], n_classes).predict_proba(points[left])
+    return proba
 
 
 def _held_out(codes: IntArray, n_classes: int, rng: np.random.Generator) -> BoolArray:
@@ -251,8 +275,8 @@ def _confused(pool: Pool) -> pd.DataFrame:
 def _words(pool: Pool) -> list[list[str]]:
     """Return the words of each class, by the method that tells clusters apart."""
     data = pool.data
-    is_text = data is not None and not isinstance(data, pd.DataFrame)
-    if not is_text or pd.api.types.infer_dtype(list(data)) != "string":
+    cells = [] if data is None or isinstance(data, pd.DataFrame) else list(data)
+    if pd.api.types.infer_dtype(cells) != "string" or {kind_of(cell) for cell in cells} != {"text"}:
         return [[] for _ in pool.classes]
     words = find_stage("explanations").methods["words"]()
     said = words(pool, pool.codes, rng=np.random.default_rng(0))

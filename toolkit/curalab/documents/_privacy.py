@@ -6,11 +6,12 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from curalab._check import complain
@@ -50,13 +51,32 @@ def secrets_of(ledger: Ledger, left_out: Iterable[str]) -> set[str]:
 
 
 def refuse_cells(name: str, table: pd.DataFrame, secrets: set[str]) -> None:
-    """Raise where a cell of a table is a name or a note that is left out."""
+    """Raise where an id, the name of a column or what is in a cell is a name or note left out."""
+    rule = "a table without the people and notes that 'leave_out' names"
+    axes = {"ids": [table.index.name, *table.index], "names of columns": [*table.columns]}
+    for what, cells in axes.items():
+        if secrets.intersection(_texts(cells)):
+            hint = "Give them other names first."
+            raise ValueError(complain(name, rule, hint=hint, what=f"some among the {what}"))
     for at, column in enumerate(table.columns):
-        if secrets.intersection(cell for cell in table.iloc[:, at] if isinstance(cell, str)):
-            rule = "a table without the people and notes that 'leave_out' names"
+        categories = getattr(table.dtypes.iloc[at], "categories", ())
+        if secrets.intersection(_texts([*table.iloc[:, at], *categories])):
             hint = f"Drop that column: {name}.drop(columns={column!r})."
             got = f"some in column {column!r}"
             raise ValueError(complain(name, rule, hint=hint, what=got))
+
+
+def _texts(cells: Iterable[Any]) -> Iterator[str]:
+    """Yield the texts among cells, and those inside lists and dictionaries."""
+    for cell in cells:
+        if isinstance(cell, str):
+            yield cell
+        elif isinstance(cell, Mapping):
+            yield from _texts([*cell, *cell.values()])
+        elif isinstance(cell, list | tuple | set):
+            yield from _texts(cell)
+        elif isinstance(cell, np.ndarray) and cell.dtype == object:
+            yield from _texts(cell.ravel())
 
 
 def refuse_said(texts: Mapping[str, str], secrets: Iterable[str]) -> None:
@@ -98,7 +118,7 @@ def _column(name: str, cells: pd.Series[Any]) -> dict[str, Any]:
     told = {"column": name, "dtype": str(cells.dtype), "missing": int(cells.isna().sum())}
     try:
         counts = cells.value_counts()
-    except TypeError:  # lists and images cannot be counted
+    except (TypeError, ValueError, NotImplementedError):  # lists and images cannot be counted
         return told
     few = 0 < len(counts) <= min(_CLASSES, max(2, len(cells) // 2))
     return told | {"different": len(counts)} | ({"counts": counts.tolist()} if few else {})

@@ -36,6 +36,8 @@ def reading_text(
         lines += ['source = cl.load_items(f"{folder}/source")']
         lines += ["items = ledger.apply(source)  # the same table again"]
     lines += ["```", ""]
+    lines += ["A file that was edited here is not what was exported, and is refused. What the card"]
+    lines += ["asks is answered before an export, with `Card.with_answers`.", ""]
     if "source" not in tables:
         lines += ["The table before curation is not in this export: the ledger names the rows that"]
         lines += ["were dropped, and what they held is not here.", ""]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from curalab.documents._columns import classes_of, columns_told
+from curalab.documents._columns import classes_of, columns_told, without_folder
 from curalab.documents._markdown import as_text, bullets, plain, table
 
 __all__ = ["composition", "considerations", "creation", "reproduction", "steps_of"]
@@ -47,7 +47,8 @@ def composition(items: pd.DataFrame, told: Mapping[str, Any], label: object) -> 
         yield from table(pd.DataFrame({**told_as, "share": shares}), most=_MOST)
     for other in dict.fromkeys([split, told.get("groups")]):
         if {label, other} <= set(items.columns) and label != other:
-            crossed = pd.crosstab(items[label].astype(object), items[other].astype(object))
+            ends = [items[name].astype(object).map(without_folder) for name in (label, other)]
+            crossed = pd.crosstab(ends[0], ends[1])
             if 0 < crossed.shape[1] <= _CROSSED:
                 yield from (f"### `{_code(label)}` by `{_code(other)}`", "")
                 yield from table(crossed.rename_axis(columns=None).reset_index(), most=_MOST)

@@ -7,6 +7,7 @@ import datetime
 import decimal
 import json
 import math
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 
 __all__: list[str] = []
 
+_LONG = (np.longdouble, np.clongdouble)  # of which Python has no number
 MISSING: dict[str, Any] = {"None": None, "NaN": math.nan, "NA": pd.NA, "NaT": pd.NaT}
 
 
@@ -38,9 +40,11 @@ def identical(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(identical, a, b))
     if isinstance(a, dict):
         return identical(list(a.items()), list(b.items()))
-    if isinstance(a, float | np.floating) and a != a:
+    if isinstance(a, decimal.Decimal):  # 1.0 is 1.00, and no NaN is equal to itself
+        return str(a) == str(b)
+    if isinstance(a, float | np.generic) and a != a:
         return bool(b != b)
-    return bool(a == b) and (not isinstance(a, decimal.Decimal) or str(a) == str(b))
+    return bool(a == b)
 
 
 def as_json(cell: object) -> str:
@@ -109,6 +113,7 @@ _WAYS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda c: pd.Period(ordinal=c[0], freq=c[1]),
     ),
     "path": (Path, str, Path),
+    "uuid": (uuid.UUID, str, uuid.UUID),
 }
 
 
@@ -139,7 +144,7 @@ def _tagged(cell: Any) -> Any:
             return {key: _tagged(value) for key, value in cell.items()}
         return {"!dict": [[_tagged(key), _tagged(value)] for key, value in cell.items()]}
     for name, (of, to, _) in _WAYS.items():
-        if isinstance(cell, of):
+        if isinstance(cell, of) and not isinstance(cell, _LONG):
             return {f"!{name}": _tagged(to(cell))}
     raise TypeError(type(cell).__name__)
 

@@ -152,8 +152,9 @@ def _encoded_objects(column: pd.Series[Any], spec: Spec, nested: bool) -> tuple[
             array, made = pa.array(plain), spec | {"cells": kind}
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             continue
-        # Parquet has no dictionaries without keys, and pyarrow misreads lists of nothing.
-        is_kept = not any(odd in str(array.type) for odd in ("struct<>", "null"))
+        # Parquet has no dictionaries without keys, pyarrow misreads lists of nothing, and
+        # Hugging Face has no types but Arrow's own.
+        is_kept = not any(odd in str(array.type) for odd in ("struct<>", "null", "extension<"))
         if is_kept and identical(_cells(array, made), cells):
             return array, made
     texts = [None if cell is None else _json(cell, column, row) for row, cell in enumerate(plain)]

@@ -25,7 +25,11 @@ def check_table(name: str, value: object) -> pd.DataFrame:
 
 
 def check_distinct(name: str, columns: pd.Index) -> None:
-    """Raise if a column name occurs twice."""
+    """Raise if a column name occurs twice, or is one of several levels."""
+    if columns.nlevels > 1:
+        hint = f"Join the levels: {name}.columns = {name}.columns.to_flat_index()."
+        rule, got = "a table with columns of one level", f"{columns.nlevels} levels"
+        raise ValueError(complain(name, rule, hint=hint, what=got))
     if not columns.is_unique:
         twice = first_few(columns[columns.duplicated()].unique())
         rule = "a table with distinct columns"

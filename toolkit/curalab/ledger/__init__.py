@@ -15,20 +15,15 @@ import pandas as pd
 
 from curalab._check import check_choice, complain
 from curalab.ledger.agreement import Agreement, agreement_of, answers_of
-from curalab.ledger.branches import Merged, compared, merge_plan, new_events
-from curalab.ledger.events import check_text
-from curalab.ledger.exchange import (
-    EXACT,
-    FORMATS,
-    read_answers,
-    read_events,
-    write_file,
-)
+from curalab.ledger.branches import Merged, Named, compared, import_plan, merge_plan
+from curalab.ledger.events import check_reason, check_text
+from curalab.ledger.exchange import EXACT, FORMATS, place_of, write_file
 from curalab.ledger.history import times_of
+from curalab.ledger.imported import read_answers, read_events
 from curalab.ledger.newer import Replayed, replay_decisions
 from curalab.ledger.recorded import Recorded
 from curalab.ledger.redaction import redacted
-from curalab.ledger.storage import Storage
+from curalab.ledger.storage import write_ledger
 
 __all__ = ["Agreement", "Ledger", "Merged", "Replayed"]
 
@@ -99,8 +94,7 @@ class Ledger(Recorded):
             Who names it, and why.
         """
         known, who = check_text("name", name), check_text("actor", actor)
-        said = check_text("reason", reason, "text") if reason != "" else ""
-        return self._storage.checkpoint(known, actor=who, reason=said)
+        return self._storage.checkpoint(known, actor=who, reason=check_reason(reason))
 
     def checkpoints(self) -> pd.DataFrame:
         """Return the checkpoints, oldest first: indexed by `name`; event, time, actor, reason."""
@@ -177,10 +171,10 @@ class Ledger(Recorded):
         who, theirs = check_text("actor", actor), _events_of(other)
         found = []
 
-        def plan(ours: pd.DataFrame) -> list[tuple[object, ...]]:
+        def plan(ours: pd.DataFrame) -> tuple[list[tuple[object, ...]], list[Named]]:
             rows, table = merge_plan(ours, theirs, conflicts, who)
             found.append(table)
-            return rows
+            return rows, []
 
         events = self._storage.extend(plan, source=other.path.name, actor=who)
         return Merged(events, found[0])
@@ -223,11 +217,11 @@ class Ledger(Recorded):
         path : str or path
             The file.
         format : {"jsonl", "csv", "argilla", "label_studio", "coco"}, default="jsonl"
-            "jsonl" holds every event, exactly. The others hold the decisions in force: "csv" all
-            that they say; "argilla" records, "label_studio" tasks and "coco" images with
-            categories hold row, field, value and actor (not the old value; methods and reasons
-            where there is a place). What a method decided (its name is the actor) is a suggestion
-            or prediction there, with ``params["score"]`` as score.
+            "jsonl" holds every event and checkpoint, exactly. The others hold the decisions in
+            force: "csv" all that they say; "argilla" records, "label_studio" tasks and "coco"
+            images with categories hold row, field, value and actor (not the old value; methods and
+            reasons where there is a place). What a method decided (its name is the actor) is a
+            suggestion or prediction there, with ``params["score"]`` as score.
         items : DataFrame, optional
             What annotators see in Argilla and Label Studio: the columns of each decided row.
         people, notes : bool, default=True
@@ -239,10 +233,10 @@ class Ledger(Recorded):
             The file.
         """
         chosen = check_choice("format", format, FORMATS)
-        target = self._other_path(path)
-        events, marks = self._storage.read(), self._storage.marks()
-        events, _ = redacted(events, marks, people=people, notes=notes)
-        write_file(target, chosen, events, items)
+        target = place_of(path, self.path)
+        marks, events = self._storage.marks(), self._storage.read()  # none names a later event
+        events, marks = redacted(events, marks, people=people, notes=notes)
+        write_file(target, chosen, events, marks, items)
         return target
 
     def import_decisions(
@@ -251,8 +245,8 @@ class Ledger(Recorded):
         """Record the decisions of a file that :meth:`export` or an annotation tool wrote.
 
         All of them or none. Events of "jsonl" and "csv" keep their time, and those that are here
-        already are not taken again. To settle conflicts import into a ledger of its own and
-        :meth:`merge` that.
+        already are not taken again, nor are checkpoints; one names the moment at which all that it
+        held are here. To settle conflicts import into a ledger of its own and :meth:`merge` that.
 
         Parameters
         ----------
@@ -272,10 +266,10 @@ class Ledger(Recorded):
         if not source.is_file():
             raise ValueError(complain("path", "a file that is there", what=repr(str(source))))
         if chosen not in EXACT:
-            return self.record_many(read_answers(source, chosen, who))
-        theirs = read_events(source, chosen, who)
+            return self._storage.append(read_answers(source, chosen, who))
+        read = read_events(source, chosen, who)
         return self._storage.extend(
-            lambda ours: new_events(ours, theirs), source=source.name, actor=who or ""
+            lambda ours: import_plan(ours, *read), source=source.name, actor=who or ""
         )
 
     def redact(
@@ -290,23 +284,12 @@ class Ledger(Recorded):
         people, notes : bool, default=False
             True keeps the names of actors, or the reasons.
         """
-        target = self._other_path(path)
+        target = place_of(path, self.path)
         if target.exists():
             raise ValueError(complain("path", "a new file", what=repr(str(target))))
         marks, events = self._storage.marks(), self._storage.read()
         events, marks = redacted(events, marks, people=people, notes=notes)
-        copy = Storage(target)
-        copy.copy(events, marks)
-        copy.close()
-        return target
-
-    def _other_path(self, path: str | os.PathLike[str]) -> Path:
-        target = Path(path).absolute()
-        if target.resolve() == self.path.resolve():
-            raise ValueError(complain("path", "another file than the ledger", what=repr(str(path))))
-        if not target.parent.is_dir():
-            rule = "in a folder that is there"
-            raise ValueError(complain("path", rule, what=repr(str(target))))
+        write_ledger(target, events, marks)
         return target
 
 

@@ -14,12 +14,13 @@ from curalab.ledger.events import ENTRIES, decode, encode_id
 from curalab.ledger.history import by_subject, told, valued
 from curalab.ledger.replay import in_force, standing, stands, subjects
 
-__all__ = ["MERGE", "Merged", "compared", "merge_plan", "new_events"]
+__all__ = ["MERGE", "Merged", "Named", "compared", "import_plan", "merge_plan"]
 
 MERGE = "merge"  # the method of the undos that settle a conflict: nobody takes back their own word
 _RULES = ("list", "ours", "theirs", "latest")
 _ABOUT = ("row_id", "field")
 Row = tuple[object, ...]
+Named = tuple[str, int, str | None, str, str]  # a checkpoint: name, event, time, actor, reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +51,19 @@ def compared(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     return _table(ours, theirs, _differing(*sides))
 
 
-def new_events(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[Row]:
-    """Return rows to write so that `ours` has all events of `theirs`."""
+def import_plan(
+    ours: pd.DataFrame, theirs: pd.DataFrame, checkpoints: list[Named]
+) -> tuple[list[Row], list[Named]]:
+    """Return rows to write so that `ours` has all events of `theirs`, and checkpoints on ours.
+
+    One names the first moment at which all that it held are here.
+    """
     ours, theirs = _paired(ours, theirs)
-    return _rows(theirs, theirs["twin"].to_numpy() == 0, len(ours))[0]
+    rows, number = _rows(theirs, theirs["twin"].to_numpy() == 0, len(ours))
+    return rows, [
+        (name, int(number[:event].max(initial=0)), time, who, why)
+        for name, event, time, who, why in checkpoints
+    ]
 
 
 def merge_plan(

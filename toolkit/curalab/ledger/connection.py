@@ -62,7 +62,9 @@ def clear_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = _code(error)
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        # An error without a code of its own: a column is missing, or a text is not UTF-8.
+        is_other = isinstance(error, sqlite3.OperationalError) and code == sqlite3.SQLITE_ERROR
+        if is_other or code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise _not_whole(path, code) from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             raise _not_writable(path) from error
@@ -106,9 +108,12 @@ def _check_place(path: Path) -> None:
         raise ValueError(complain("path", "a file", what=f"the folder {str(path)!r}"))
     if not path.parent.is_dir():
         raise ValueError(complain("path", "in a folder that is there", what=repr(str(path))))
-    if path.is_file() and path.stat().st_size == 0 and _has_wal(path):
+    size = path.stat().st_size if path.is_file() else 0
+    if path.is_file() and size == 0 and _has_wal(path):
         # SQLite would take the file for a new one and delete the decisions beside it.
         raise _not_whole(path, sqlite3.SQLITE_CORRUPT)
+    if size == 1:  # which SQLite would take for a new one too
+        raise _not_a_ledger(path)
 
 
 def _has_wal(path: Path) -> bool:
@@ -152,10 +157,10 @@ def _first_read(connection: sqlite3.Connection, path: Path) -> tuple[sqlite3.Con
 def _check_header(connection: sqlite3.Connection, path: Path) -> None:
     if _is_blank(connection):
         _create(connection)
-    if _pragma(connection, "application_id") != _APPLICATION:
+    version = int(_pragma(connection, "user_version"))
+    if _pragma(connection, "application_id") != _APPLICATION or version < _VERSION:
         raise _not_a_ledger(path)
-    version = _pragma(connection, "user_version")
-    if version != _VERSION:
+    if version > _VERSION:
         hint = "A newer curalab wrote it and nothing was changed: pip install --upgrade curalab."
         what = f"{path.name!r} of version {version}"
         raise ValueError(complain("path", f"a ledger of version {_VERSION}", hint=hint, what=what))

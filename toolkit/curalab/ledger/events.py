@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -19,25 +19,19 @@ __all__ = [
     "ENTRIES",
     "check_entries",
     "check_entry",
+    "check_reason",
     "check_text",
     "decode",
     "encode",
     "encode_id",
+    "parsed",
+    "value_of",
 ]
 
 ACTIONS = ("keep", "drop", "relabel", "weight", "tag")
 ENTRIES = (
-    "row_id",
-    "field",
-    "action",
-    "old",
-    "new",
-    "actor",
-    "method",
-    "params",
-    "embedding",
-    "reason",
-)
+    "row_id", "field", "action", "old", "new", "actor", "method", "params", "embedding", "reason",
+)  # fmt: skip
 _FIELD_OF = {"keep": None, "drop": None, "weight": "weight", "tag": "tags"}
 
 
@@ -56,12 +50,17 @@ def check_entry(given: Mapping[str, Any]) -> tuple[str | None, ...]:
         _optional("method", given.get("method")),
         _check_params(given.get("params")),
         _optional("embedding", given.get("embedding")),
-        _check_reason(given.get("reason")),
+        check_reason(given.get("reason")),
     )
 
 
-def check_entries(frame: pd.DataFrame) -> list[tuple[str | None, ...]]:
-    """Return the decisions of a table, each as text; an error names the row it is in."""
+def check_entries(
+    frame: pd.DataFrame, places: Sequence[str] | None = None
+) -> list[tuple[str | None, ...]]:
+    """Return the decisions of a table, each as text; an error names the row it is in.
+
+    Where the table was read from a file, `places` says where each row stands there.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(complain("frame", "a DataFrame of decisions", frame))
     names = list(frame.columns)
@@ -74,16 +73,20 @@ def check_entries(frame: pd.DataFrame) -> list[tuple[str | None, ...]]:
     try:
         return _by_column(columns, len(frame))
     except (TypeError, ValueError):
-        return _by_row(columns)
+        return _by_row(columns, places)
 
 
-def _by_row(columns: Mapping[str, list[Any]]) -> list[tuple[str | None, ...]]:
+def _by_row(
+    columns: Mapping[str, list[Any]], places: Sequence[str] | None
+) -> list[tuple[str | None, ...]]:
     entries = []
     for row, cells in enumerate(zip(*columns.values(), strict=True)):
         try:
             entries.append(check_entry(dict(zip(columns, cells, strict=True))))
         except (TypeError, ValueError) as error:
             where = f"This is row {row} of the frame; none of its rows was recorded."
+            if places is not None:
+                where = f"This is {places[row]}; nothing was recorded."
             raise type(error)(f"{error} {where}") from None
     return entries
 
@@ -104,7 +107,7 @@ def _by_column(columns: Mapping[str, list[Any]], n: int) -> list[tuple[str | Non
         "method": _each(lambda method: _optional("method", method), of["method"]),
         "params": _each(_check_params, of["params"]),
         "embedding": _each(lambda text: _optional("embedding", text), of["embedding"]),
-        "reason": _each(_check_reason, of["reason"]),
+        "reason": _each(check_reason, of["reason"]),
     }
     return list(zip(*(checked[name] for name in ENTRIES), strict=True))
 
@@ -166,6 +169,8 @@ def _check_params(params: object) -> str | None:
         return json.dumps(dict(params), allow_nan=False, default=_plain_number)
     except (TypeError, ValueError) as error:
         raise type(error)(complain("params", rule, params, f"{error}.")) from error
+    except RecursionError as error:
+        raise ValueError(complain("params", rule, what="one that is nested too deep")) from error
 
 
 def _plain_number(value: object) -> object:
@@ -174,8 +179,10 @@ def _plain_number(value: object) -> object:
     raise TypeError(f"JSON has no {type(value).__name__}")
 
 
-def _check_reason(reason: object) -> str:
-    return "" if _is_missing(reason) or reason == "" else check_text("reason", reason, "text")
+def check_reason(reason: object) -> str:
+    """Return the reason; none, or one of spaces alone, is ""."""
+    is_blank = _is_missing(reason) or (isinstance(reason, str) and not reason.strip())
+    return "" if is_blank else check_text("reason", reason, "text")
 
 
 def _optional(name: str, value: object) -> str | None:
@@ -211,17 +218,28 @@ def encode(name: str, value: object) -> str:
         return json.dumps({"timestamp": plain.isoformat()})
     if isinstance(plain, date):
         return json.dumps({"date": plain.isoformat()})
-    raise TypeError(complain(name, "a string, a number, a bool, a date or missing", value))
+    raise TypeError(complain(name, "a string, a number, a bool, a date or missing", plain))
 
 
 def decode(texts: Iterable[object]) -> AnyArray:
     """Return the values of JSON texts: null is NaN (missing), what is no text is None."""
     cells = np.array(list(texts), dtype=object)
     codes, distinct = pd.factorize(cells)
-    values = json.loads(f"[{','.join(distinct)}]", object_hook=_untag)
+    values = parsed(f"[{','.join(distinct)}]", _untag)
     known = np.empty(len(distinct) + 1, dtype=object)  # the code -1 finds None at the end
     known[:-1] = [math.nan if value is None else value for value in values]
     return known[codes]
+
+
+def parsed(text: str, hook: Callable[[dict[str, Any]], object] | None = None) -> Any:
+    """Return what JSON in a ledger holds."""
+    try:
+        return json.loads(text, object_hook=hook)
+    except ValueError as error:
+        raise ValueError(
+            f"The values in a ledger must be as it wrote them. Got {str(error)!r} instead. The "
+            "file was damaged: put a copy of it back."
+        ) from error
 
 
 _READERS: dict[str, Callable[[str], object]] = {
@@ -232,8 +250,15 @@ _READERS: dict[str, Callable[[str], object]] = {
 
 
 def _untag(tagged: dict[str, str]) -> object:
-    ((kind, text),) = tagged.items()
+    kind, text = next(iter(tagged.items()), ("", ""))
+    if len(tagged) != 1 or kind not in _READERS:
+        raise ValueError(f"{tagged!r} is no value of a decision")
     return _READERS[kind](text)
+
+
+def value_of(told: Any) -> Any:
+    """Return the value that JSON stands for: null is NaN (missing)."""
+    return math.nan if told is None else _untag(told) if isinstance(told, dict) else told
 
 
 def encode_id(value: object) -> str:
@@ -242,7 +267,8 @@ def encode_id(value: object) -> str:
         return encode("row_id", value)
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, str | int | float | date):
-        raise TypeError(complain("row_id", "a string, a number or a date", value))
+        wrong = value if plain is None else plain
+        raise TypeError(complain("row_id", "a string, a number or a date", wrong))
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)  # 1.0 and 1 name the same row of any index
     return encode("row_id", plain)
@@ -252,6 +278,8 @@ def _plain(value: object) -> object:
     """Return numpy's scalars as Python's, and any date with a time as a Timestamp."""
     if isinstance(value, datetime | np.datetime64):
         value = pd.Timestamp(value)
+    elif isinstance(value, np.timedelta64):
+        return pd.Timedelta(value)  # which is refused: as an item it may be a bare number
     elif isinstance(value, np.generic):
         value = value.item()
     return None if _is_missing(value) else value

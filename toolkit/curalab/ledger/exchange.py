@@ -1,50 +1,62 @@
-"""Ledgers written to files that others read, and read from theirs."""
+"""Ledgers written to files that others read."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import pandas as pd
 
-from curalab._check import IntArray, complain, first_few
-from curalab.ledger.events import ENTRIES, check_entries, decode
-from curalab.ledger.records import READERS, WRITERS, Answer, Shown, answered, question_of
+from curalab._check import complain
+from curalab.ledger.events import ENTRIES
+from curalab.ledger.records import WRITERS, Answer, Shown, question_of
 from curalab.ledger.replay import check_table, in_force, rows_at, standing
 
-__all__ = ["EXACT", "FORMATS", "read_answers", "read_events", "write_file"]
+__all__ = ["CHECKPOINT", "COLUMNS", "EXACT", "FORMATS", "place_of", "write_file"]
 
 EXACT = ("jsonl", "csv")  # with the time of each event, so that none is taken over twice
 FORMATS = (*EXACT, *WRITERS)
-_COLUMNS = ("event", "time", *ENTRIES, "undoes")
+COLUMNS = ("event", "time", *ENTRIES, "undoes")
+CHECKPOINT = ("checkpoint", "event", "time", "actor", "reason")  # a line of its own
 _JSON = ("row_id", "old", "new", "params")  # columns that hold JSON
-Entry = tuple[str | None, ...]
-Row = dict[str, str | None]  # an event as JSON texts, None where nothing was stated
 
 
-# ---- written -------------------------------------------------------------------------------------
+def place_of(path: str | os.PathLike[str], own: Path) -> Path:
+    """Return where to write a file, which is not the ledger `own`."""
+    target = Path(path).absolute()
+    if target.resolve() == own.resolve():
+        raise ValueError(complain("path", "another file than the ledger", what=repr(str(path))))
+    if not target.parent.is_dir():
+        raise ValueError(complain("path", "in a folder that is there", what=repr(str(target))))
+    if target.is_dir():
+        raise ValueError(complain("path", "a file", what=f"the folder {str(target)!r}"))
+    return target
 
 
-def write_file(path: Path, chosen: str, events: pd.DataFrame, items: pd.DataFrame | None) -> None:
-    """Write all events as JSON Lines, or the decisions in force in another format."""
-    writers: dict[str, Callable[[TextIO, pd.DataFrame], None]] = {"jsonl": _lines, "csv": _csv}
+def write_file(
+    path: Path, chosen: str, events: pd.DataFrame, marks: pd.DataFrame, items: pd.DataFrame | None
+) -> None:
+    """Write all events and checkpoints as JSON Lines, or the decisions in force otherwise."""
     unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        if chosen in writers:
-            writers[chosen](file, events if chosen == "jsonl" else standing(events))
-        else:
-            shown = _shown(items, events["row_id"])
-            json.dump(WRITERS[chosen](_answers(events), shown), file, indent=1)
-    os.replace(unfinished, path)
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            if chosen == "jsonl":
+                _lines(file, events, marks)
+            elif chosen == "csv":
+                _csv(file, standing(events))
+            else:
+                shown = _shown(items, events["row_id"])
+                json.dump(WRITERS[chosen](_answers(events), shown), file, indent=1)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)  # there where something went wrong
 
 
-def _texts(events: pd.DataFrame) -> Iterator[Row]:
+def _texts(events: pd.DataFrame) -> Iterator[dict[str, str | None]]:
     """Yield each event as JSON texts by column."""
     columns: dict[str, Sequence[str | None]] = {"event": [*map(str, events.index)]}
     columns["undoes"] = [None if pd.isna(of) else str(int(of)) for of in events["undoes"]]
@@ -52,19 +64,22 @@ def _texts(events: pd.DataFrame) -> Iterator[Row]:
         cells = events[name].to_list()
         as_is = name in _JSON
         columns[name] = [c if as_is or not c else json.dumps(c) for c in cells]
-    for row in zip(*(columns[name] for name in _COLUMNS), strict=True):
-        yield dict(zip(_COLUMNS, (text or None for text in row), strict=True))
+    for row in zip(*(columns[name] for name in COLUMNS), strict=True):
+        yield dict(zip(COLUMNS, (text or None for text in row), strict=True))
 
 
-def _lines(file: TextIO, events: pd.DataFrame) -> None:
+def _lines(file: TextIO, events: pd.DataFrame, marks: pd.DataFrame) -> None:
     for row in _texts(events):
         told = ", ".join(f'"{name}": {text}' for name, text in row.items() if text is not None)
         file.write(f"{{{told}}}\n")
+    for mark in marks[marks["kind"] == "checkpoint"].itertuples():
+        cells = (mark.name, mark.event, mark.time, mark.actor, mark.reason)
+        file.write(json.dumps(dict(zip(CHECKPOINT, cells, strict=True))) + "\n")
 
 
 def _csv(file: TextIO, events: pd.DataFrame) -> None:
     writer = csv.writer(file)
-    writer.writerow(_COLUMNS)
+    writer.writerow(COLUMNS)
     writer.writerows([_cell(text) for text in row.values()] for row in _texts(events))
 
 
@@ -110,101 +125,3 @@ def _shown(items: pd.DataFrame | None, rows: pd.Series[Any]) -> Shown:
         return {} if i < 0 else {str(name): str(items[name].iloc[i]) for name in items.columns}
 
     return shown
-
-
-# ---- read ----------------------------------------------------------------------------------------
-
-
-def read_events(path: Path, chosen: str, actor: str | None) -> pd.DataFrame:
-    """Return the events of a file of an exact format, numbered from 1; `actor` where none is."""
-    with _parsing(path, chosen):
-        rows = list(_of_lines(path) if chosen == "jsonl" else _of_csv(path))
-        said = {name: [row.get(name) for row in rows] for name in _COLUMNS}
-        told = {name: decode(said[name]) for name in _COLUMNS if name != "params"}
-        params = [None if text is None else json.loads(text) for text in said["params"]]
-        times = pd.to_datetime(pd.Series(told["time"]), utc=True, format="ISO8601")
-        stray = {name for row in rows for name in row} - {*_COLUMNS}
-    if stray:
-        rule = f"a file of nothing but {', '.join(_COLUMNS)}"
-        raise ValueError(complain("path", rule, what=first_few(sorted(map(str, stray)))))
-    frame = pd.DataFrame(told | {"params": params}, dtype=object)
-    frame["actor"] = frame["actor"].where(frame["actor"].notna(), actor)
-    is_undo = (frame["action"] == "undo").to_numpy()
-    # An undo says of the row what the event says that it takes back; the rest is checked alike.
-    of_row = frame[[*ENTRIES]].assign(action=frame["action"].mask(is_undo, "keep"))
-    of_row.loc[is_undo, ["field", "old", "new"]] = None
-    entries = check_entries(of_row)
-    undoes = _repeat(entries, frame, np.flatnonzero(is_undo))
-    events = pd.DataFrame(entries, columns=pd.Index(ENTRIES), dtype=object)
-    events["time"] = frame["time"].where(times.notna(), None)
-    events["undoes"] = pd.Series(undoes, dtype=object)
-    return events.set_axis(pd.RangeIndex(1, len(events) + 1, name="event"))
-
-
-def _repeat(entries: list[Entry], frame: pd.DataFrame, undos: IntArray) -> list[int | None]:
-    """Have undos repeat what they take back; return what each event takes back."""
-    numbers = (i if pd.isna(number) else number for i, number in enumerate(frame["event"], 1))
-    place = {number: i for i, number in enumerate(numbers, 1)}
-    undoes: list[int | None] = [None] * len(entries)
-    for i in undos.tolist():
-        undoes[i] = of = place.get(frame["undoes"][i], 0)
-        if not 0 < of <= i:
-            rule, what = "a file whose undos follow what they undo", frame["undoes"][i]
-            raise ValueError(complain("path", rule, what=f"an undo of {what!r}"))
-        entries[i] = (*entries[of - 1][:2], "undo", *entries[of - 1][3:5], *entries[i][5:])
-    return undoes
-
-
-@contextmanager
-def _parsing(path: Path, chosen: str) -> Iterator[None]:
-    """Say that a file is not of the format that it should be."""
-    try:
-        yield
-    except (AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
-        if isinstance(error, ValueError) and str(error).startswith("The '"):
-            raise
-        what = f"{path.name!r} ({type(error).__name__}: {error})"
-        rule = f"a file of the format {chosen!r}"
-        raise ValueError(complain("path", rule, what=what)) from error
-
-
-def _of_lines(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield {name: json.dumps(value) for name, value in json.loads(line).items()}
-
-
-def _of_csv(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(2**31 - 1)  # a note may be long
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file, strict=True):
-            yield {name: _of_cell(cell) for name, cell in row.items()}
-
-
-def _of_cell(cell: str) -> str | None:
-    if not cell:
-        return None
-    return cell if _is_json(cell) else json.dumps(cell)
-
-
-def read_answers(path: Path, chosen: str, actor: str | None) -> pd.DataFrame:
-    """Return the decisions in the file of an annotation tool; `actor` where none is."""
-    with _parsing(path, chosen), path.open(encoding="utf-8") as file:
-        answers = list(READERS[chosen](json.load(file)))
-        # What methods propose comes first, so that what a person said later counts.
-        answers.sort(key=lambda answer: (not answer.is_rule, answer.time))
-        rows = decode(json.dumps(answer.row) for answer in answers)
-        values = decode(json.dumps(answer.value) for answer in answers)
-    told = [
-        {
-            "row_id": row,
-            **answered(answer.question, value),
-            "actor": answer.actor or actor,
-            "method": answer.actor if answer.is_rule else None,
-            "params": None if answer.score is None else {"score": answer.score},
-            "reason": answer.reason,
-        }
-        for answer, row, value in zip(answers, rows, values, strict=True)
-    ]
-    names = [name for name in ENTRIES if name not in ("old", "embedding")]
-    return pd.DataFrame(told, columns=pd.Index(names), dtype=object)

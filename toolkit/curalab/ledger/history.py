@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from numbers import Integral
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from curalab._check import complain
-from curalab.ledger.events import decode
+from curalab.ledger.events import decode, parsed
 from curalab.ledger.replay import in_force, standing
 
 __all__ = ["by_subject", "changes", "moment_of", "times_of", "told", "valued"]
@@ -21,14 +20,20 @@ def told(events: pd.DataFrame) -> pd.DataFrame:
     table = events.drop(columns="subject").assign(time=times_of(events))
     for name in ("row_id", "old", "new"):
         table[name] = pd.Series(decode(events[name]), index=events.index, dtype=object)
-    params = [None if text is None else json.loads(text) for text in events["params"]]
+    params = [None if text is None else parsed(text) for text in events["params"]]
     table["params"] = pd.Series(params, index=events.index, dtype=object)
     return table.astype({"undoes": "Int64"})
 
 
 def times_of(events: pd.DataFrame) -> pd.Series[Any]:
     """Return when each was written, to the microsecond."""
-    times = pd.to_datetime(events["time"], utc=True, format="ISO8601")
+    times = pd.to_datetime(events["time"], utc=True, format="ISO8601", errors="coerce")
+    if times.isna().any():
+        raise ValueError(
+            "The times in a ledger must be as it wrote them. Got "
+            f"{events['time'][times.isna()].iloc[0]!r} instead. The file was damaged: put a copy "
+            "of it back."
+        )
     return times.dt.as_unit("us")  # of no events too
 
 
@@ -48,6 +53,8 @@ def moment_of(name: str, moment: object, events: pd.DataFrame, marks: pd.DataFra
         until = pd.Timestamp(moment)
     except ValueError as error:
         raise ValueError(complain(name, rule, moment)) from error
+    if pd.isna(until):  # which "" is too
+        raise ValueError(complain(name, rule, moment))
     until = until.tz_localize("UTC") if until.tzinfo is None else until
     before = events.index[(_recorded(events, marks) <= until).to_numpy()]
     return int(before.max()) if len(before) else 0

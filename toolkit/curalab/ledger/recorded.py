@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from curalab._check import complain
+from curalab._check import check_integer, complain
 from curalab._hidden import is_metrics_only
 from curalab.ledger.events import ENTRIES, check_entries, check_entry, check_text
 from curalab.ledger.history import changes, moment_of, told
@@ -114,15 +114,16 @@ class Recorded:
             The number of the new event, of action "undo", which repeats the row, field and values
             of the event it takes back.
         """
-        return self._storage.undo(event, actor=check_text("actor", actor))
+        known = None if event is None else [check_integer("event", event, low=1)]
+        return int(self._storage.undo(known, actor=check_text("actor", actor))[0])
 
-    def undo_many(self, events: Sequence[int], *, actor: str) -> pd.RangeIndex:
+    def undo_many(self, events: Iterable[int], *, actor: str) -> pd.RangeIndex:
         """Take back several events in one transaction: all of them, or none.
 
         Parameters
         ----------
-        events : sequence of int
-            The events, each not taken back yet.
+        events : iterable of int
+            The events, each once, none of them taken back yet when the call is made.
         actor : str
             Who takes them back.
 
@@ -131,7 +132,10 @@ class Recorded:
         RangeIndex
             The numbers of the new events, in the order of `events`.
         """
-        return self._storage.undo_many(list(events), actor=check_text("actor", actor))
+        if not isinstance(events, Iterable):
+            raise TypeError(complain("events", "a sequence of event numbers", events))
+        known = [check_integer("event", event, low=1) for event in events]
+        return self._storage.undo(known, actor=check_text("actor", actor))
 
     def apply(self, items: pd.DataFrame, *, at: Moment = None) -> pd.DataFrame:
         """Carry the decisions out on a table and return a new one.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from curalab._check import complain
 
-__all__ = ["READERS", "WRITERS", "Answer", "answered", "question_of"]
+__all__ = ["READERS", "WRITERS", "Answer", "Json", "Shown", "answered", "question_of"]
 
 _ROW = "row_decision"
 Json = Any
@@ -117,23 +117,22 @@ def _argilla_record(answers: list[Answer], shown: Shown) -> Json:
     }
 
 
-def read_argilla(records: Json) -> Iterator[Answer]:
-    """Read records; drafts are no decisions, and what people said comes after the suggestions."""
-    for record in records:
-        row = (record.get("metadata") or {}).get("row_id", record.get("id"))
-        for told in _listed(record.get("suggestions"), "question_name"):
-            question = told["question_name"]
-            for value in _each_value(question, told["value"]):
-                yield Answer(row, question, value, told.get("agent"), True, told.get("score"))
-        for told in _responses(record.get("responses") or []):
-            values, who = told.get("values") or {}, told.get("user_id")
-            if told.get("status", "submitted") not in ("submitted", "discarded"):
-                continue
-            if told.get("status") == "discarded" and _ROW not in values:
-                yield Answer(row, _ROW, "drop", who)
-            for question, cell in values.items():
-                for value in _each_value(question, cell["value"]):
-                    yield Answer(row, question, value, who)
+def read_argilla(record: Json) -> Iterator[Answer]:
+    """Read a record; drafts are no decisions, and what people said comes after the suggestions."""
+    row = (record.get("metadata") or {}).get("row_id", record.get("id"))
+    for told in _listed(record.get("suggestions"), "question_name"):
+        question = told["question_name"]
+        for value in _each_value(question, told["value"]):
+            yield Answer(row, question, value, told.get("agent"), True, told.get("score"))
+    for told in _responses(record.get("responses") or []):
+        values, who = told.get("values") or {}, told.get("user_id")
+        if told.get("status", "submitted") not in ("submitted", "discarded"):
+            continue
+        if told.get("status") == "discarded" and _ROW not in values:
+            yield Answer(row, _ROW, "drop", who)
+        for question, cell in values.items():
+            for value in _each_value(question, cell["value"]):
+                yield Answer(row, question, value, who)
 
 
 def _listed(told: Json, name: str) -> list[dict[str, Any]]:
@@ -185,19 +184,18 @@ def _result(answer: Answer, value: Json) -> Json:
     return {**result, "type": "choices", "value": choices, "meta": meta}
 
 
-def read_label_studio(tasks: Json) -> Iterator[Answer]:
+def read_label_studio(task: Json) -> Iterator[Answer]:
     """Read classifications; skipped tasks are no decisions, people come after predictions."""
-    for task in tasks:
-        row = task["data"].get("row_id", task.get("id"))
-        for told in task.get("predictions") or []:
-            for question, value, _ in _results(told):
-                who, score = told.get("model_version"), told.get("score")
-                yield Answer(row, question, value, who, True, score)
-        for told in task.get("annotations") or []:
-            if not told.get("was_cancelled"):
-                for question, value, reason in _results(told):
-                    who, time = _completed_by(told.get("completed_by")), told.get("created_at", "")
-                    yield Answer(row, question, value, who, time=time, reason=reason)
+    row = task["data"].get("row_id", task.get("id"))
+    for told in task.get("predictions") or []:
+        for question, value, _ in _results(told):
+            who, score = told.get("model_version"), told.get("score")
+            yield Answer(row, question, value, who, True, score)
+    for told in task.get("annotations") or []:
+        if not told.get("was_cancelled"):
+            who, time = _completed_by(told.get("completed_by")), str(told.get("created_at") or "")
+            for question, value, reason in _results(told):
+                yield Answer(row, question, value, who, time=time, reason=reason)
 
 
 def _results(told: Json) -> Iterator[tuple[str, Json, str]]:
@@ -208,8 +206,9 @@ def _results(told: Json) -> Iterator[tuple[str, Json, str]]:
             raise ValueError(complain("path", rule, what=f"the type {kind!r}"))
         meta = result.get("meta") or {}
         value = meta.get("values", result["value"]["text" if kind == "textarea" else kind])
+        said = meta.get("text") or ""
         for each in _each_value(question, value):
-            yield question, each, " ".join(meta.get("text") or [])
+            yield question, each, said if isinstance(said, str) else " ".join(said)
 
 
 def _completed_by(who: Json) -> str | None:
@@ -248,7 +247,7 @@ def write_coco(answers: list[Answer], shown: Shown) -> Json:
     }
 
 
-def read_coco(told: Json) -> Iterator[Answer]:
+def read_coco(told: Json) -> Iterator[Iterator[Answer]]:
     """Read annotations; in files of others a category answers the question `label`."""
     rows = {each["id"]: each.get("row_id", each["file_name"]) for each in told["images"]}
     kinds = {
@@ -257,12 +256,15 @@ def read_coco(told: Json) -> Iterator[Answer]:
         else ("label", each["name"])
         for each in told["categories"]
     }
-    for each in told["annotations"]:
-        about = each.get("attributes") or {}
-        question, value = kinds[each["category_id"]]
-        who, is_rule = about.get("actor"), bool(about.get("is_rule"))
-        reason = about.get("reason") or ""
-        yield Answer(rows[each["image_id"]], question, value, who, is_rule, reason=reason)
+    return (_of_annotation(each, rows, kinds) for each in told["annotations"])
+
+
+def _of_annotation(told: Json, rows: dict[Json, Json], kinds: dict[Json, Json]) -> Iterator[Answer]:
+    about = told.get("attributes") or {}
+    question, value = kinds[told["category_id"]]
+    who, is_rule = about.get("actor"), bool(about.get("is_rule"))
+    reason = about.get("reason") or ""
+    yield Answer(rows[told["image_id"]], question, value, who, is_rule, reason=reason)
 
 
 WRITERS: dict[str, Callable[[list[Answer], Shown], Json]] = {
@@ -270,8 +272,9 @@ WRITERS: dict[str, Callable[[list[Answer], Shown], Json]] = {
     "label_studio": write_label_studio,
     "coco": write_coco,
 }
-READERS: dict[str, Callable[[Json], Iterator[Answer]]] = {
-    "argilla": read_argilla,
-    "label_studio": read_label_studio,
+# The answers of each record: of what a file lists.
+READERS: dict[str, Callable[[Json], Iterator[Iterator[Answer]]]] = {
+    "argilla": lambda records: map(read_argilla, records),
+    "label_studio": lambda tasks: map(read_label_studio, tasks),
     "coco": read_coco,
 }

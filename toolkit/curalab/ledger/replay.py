@@ -87,6 +87,10 @@ def check_table(items: object) -> pd.Index:
     """Return the ids of a table."""
     if not isinstance(items, pd.DataFrame):
         raise TypeError(complain("items", "a DataFrame whose index holds the ids", items))
+    twice = items.columns[items.columns.duplicated()].unique()
+    if len(twice) or isinstance(items.columns, pd.MultiIndex):
+        what = f"several of {first_few(twice)}" if len(twice) else "names of several levels"
+        raise ValueError(complain("items", "a table with one name for each column", what=what))
     return check_ids(items.index)
 
 
@@ -187,7 +191,13 @@ def _holds(dtype: Any, values: AnyArray) -> bool:
 
 def _weigh(table: pd.DataFrame, decisions: pd.DataFrame) -> AnyArray:
     known = "weight" in table.columns
-    weight = table["weight"].to_numpy(dtype=float, copy=True) if known else np.ones(len(table))
+    weight = np.ones(len(table))
+    if known:
+        try:
+            weight = table["weight"].to_numpy(dtype=float, copy=True)
+        except (TypeError, ValueError) as error:
+            rule = "a table whose 'weight' are numbers"
+            raise ValueError(complain("items", rule, what=f"others ({error})")) from error
     weight[decisions["at"]] = decode(decisions["new"])
     return weight
 
@@ -205,7 +215,8 @@ def _tag(table: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series[Any]:
 def tags_of(cell: object) -> list[str]:
     """Return the tags that a table brought along."""
     if isinstance(cell, list | tuple | set | np.ndarray):
-        return sorted(set(cell))
-    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
+        if all(isinstance(tag, str) for tag in cell):
+            return sorted(set(cell))
+    elif cell is None or pd.isna(cell):  # type: ignore[call-overload]
         return []
-    raise ValueError(complain("items", "a table whose 'tags' are lists", cell))
+    raise ValueError(complain("items", "a table whose 'tags' are lists of text", cell))

@@ -14,6 +14,7 @@ from curalab.maps.pca import PCA
 from curalab.maps.tldr import TLDR
 from curalab.maps.tsne import TSNE
 from curalab.maps.umap import UMAP
+from curalab.maps.umap_learn import UMAPLearn
 from curalab.pool import Array, Stage, as_pool, run
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "UMAP",
     "MapQuality",
     "MapStability",
+    "UMAPLearn",
     "map_quality",
     "reduce",
     "stability",
@@ -35,7 +37,7 @@ STAGE = Stage(
     verb="reduce",
     contract="A method gets (pool, n_components, *, rng) and returns an array (n, n_components).",
     returns=(Array(name="vectors", columns="map"),),
-    methods={"umap": UMAP, "tsne": TSNE, "tldr": TLDR, "pca": PCA},
+    methods={"umap": UMAP, "umap_learn": UMAPLearn, "tsne": TSNE, "tldr": TLDR, "pca": PCA},
     functions={"map_quality": map_quality, "stability": stability, "tour": tour},
     start_here="umap",
 )

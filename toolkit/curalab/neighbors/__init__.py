@@ -119,7 +119,7 @@ def _by_blocks(
 
     from curalab.neighbors._blocks import ROWS, Base, fast_products, tensor
     from curalab.neighbors._rounded import Rounded, rounding_pays
-    from curalab.neighbors._short import LEAST_K, Short, shortened
+    from curalab.neighbors._short import LEAST_K, shortened
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # Centred double precision: |x|² + |y|² - 2xy cancels badly where data lie far from the origin.
@@ -127,23 +127,19 @@ def _by_blocks(
     at = tensor(points, centre, device)
     base = Base(at, half_square=at.square().sum(dim=1).div_(2) if double else None)
     asked = at if queries is None else tensor(queries, centre, device)
-    parts = []
     with fast_products(), torch.inference_mode():
-        search: Base | Rounded | Short = base
-        found, asked_for = 1.0, k
         if device == "cpu" and queries is None and recall < 1 and len(points) >= _MANY:
             short = shortened(base, max(k, LEAST_K), recall)
             if short is not None:
-                search, found, asked_for = short, short.recall, max(k, LEAST_K)
-        if search is base and device == "cpu" and not double and len(points) >= _LARGE:
-            search = Rounded(base) if rounding_pays() else base
+                found = short.all(max(k, LEAST_K))
+                return found[0][:, :k].numpy(), found[1][:, :k].numpy(), short.recall
+        search: Base | Rounded = base
+        if device == "cpu" and not double and len(points) >= _LARGE and rounding_pays():
+            search = Rounded(base)
+        parts = []
         for start in range(0, len(asked), ROWS):
             rows = asked[start : start + ROWS]
             own = torch.arange(start, start + len(rows), device=device)
-            index, distance = search.nearest(rows, own if queries is None else None, asked_for)
-            parts.append((index[:, :k], distance[:, :k]))
-    return (
-        torch.cat([i for i, _ in parts]).cpu().numpy(),
-        torch.cat([d for _, d in parts]).cpu().numpy(),
-        found,
-    )
+            parts.append(search.nearest(rows, own if queries is None else None, k))
+    index, distance = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+    return index, distance, 1.0

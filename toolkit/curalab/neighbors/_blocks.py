@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,19 @@ class Base:
         self.points, self.half_square = points, half_square
         n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // _TILE)
         self._room = points.new_empty(n_tiles * ROWS * _TILE)
+
+    def of(self, rows: torch.Tensor) -> Base:
+        """Return some of the points, in the same room."""
+        part = copy(self)
+        part.points = self.points[rows]
+        part.half_square = None if self.half_square is None else self.half_square[rows]
+        return part
+
+    def apart(self) -> Base:
+        """Return the same points in a room of their own, for another thread."""
+        other = copy(self)
+        other._room = self._room.new_empty(len(self._room))
+        return other
 
     def nearest(
         self, rows: torch.Tensor, own: torch.Tensor | None, k: int

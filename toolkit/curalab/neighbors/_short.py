@@ -1,14 +1,20 @@
-"""Approximate search: rows are compared by their principal coordinates first.
+"""Approximate search: few cells, and in them principal coordinates first.
 
-How many coordinates, and how many candidates are compared exactly thereafter, is chosen on a sample
-of rows whose neighbours are known exactly, and what is lost is seen on another.
+How many cells and coordinates, and how many candidates are compared exactly thereafter, is chosen
+on a sample of rows whose neighbours are known exactly, and what is lost is seen on another.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from curalab.neighbors._blocks import ROWS, Base, second_look
+from curalab.neighbors._cells import Cells
 
 if TYPE_CHECKING:
     import torch
@@ -16,36 +22,87 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_K", "Short", "shortened"]
 
 LEAST_K = 32  # fewer neighbours are the first of so many: what is found does not depend on k then
+_TOGETHER = 64  # rows that look into each other's cells
+_SHIFT = 4_096  # rows that a core works on before it takes others
 _SAMPLE = 256  # rows whose neighbours are found exactly, half of them to choose by
+_PLACES = 16  # blocks of rows that these are from
 _SPARE = 0.3  # of the neighbours that may be lost, how many the sample must not lose
 _SHARES = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the dimensions, that are tried
 _LEAST = 16  # dimensions
 _DEPTHS = (4, 16, 32, 64, 128, 192)  # candidates beyond k that are tried
+_CELLS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)  # nearest to a row, that are tried
 _LOOK_COST = 80  # a candidate costs as much as this many products
+_COLUMN_COST = 32  # finding the best products costs as much as this many dimensions
 _GAIN = 0.6  # of the cost of an exact search, above which it is not worth being inexact
 _SEEN = 20_000  # points that principal axes are made of
 _BLOCK = 65_536
 
 
+@dataclass(frozen=True, eq=False)
+class _Settings:
+    """Coordinates, candidates beyond k, and cells a row."""
+
+    size: int
+    depth: int
+    cells: int
+
+
 class Short:
     """Search by principal coordinates: `recall` of the true neighbours are found, by a sample."""
 
-    def __init__(self, base: Base, axes: torch.Tensor, depth: int) -> None:
+    def __init__(self, base: Base, axes: torch.Tensor, cells: Cells, settings: _Settings) -> None:
         import torch
 
-        self.recall, self.points = 1.0, base.points
-        self._axes, self._depth = axes, depth
+        self.recall = 1.0
+        self._points, self._axes, self._cells = base.points, axes, cells
+        self._settings = settings
         starts = range(0, len(base.points), _BLOCK)
-        points = torch.cat([base.points[at : at + _BLOCK].float() @ axes for at in starts])
-        half = None if base.half_square is None else base.half_square.float()
-        self._low = Base(points, half_square=half)
+        parts = (cells.order[at : at + _BLOCK] for at in starts)
+        chosen = axes[:, : settings.size]
+        low = torch.cat([base.points[part].float() @ chosen for part in parts])
+        half = None if base.half_square is None else base.half_square[cells.order].float()
+        self._low, self._place = Base(low, half_square=half), cells.order.argsort()
 
-    def nearest(
-        self, rows: torch.Tensor, own: torch.Tensor | None, k: int
+    def all(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return neighbours of all points and their distances, some of them further ones.
+
+        Each core works on blocks of its own: their products are too small to be shared out.
+        """
+        import torch
+
+        n, cores = len(self._points), torch.get_num_threads()
+        index = torch.empty(n, k, dtype=torch.int64)
+        distance = torch.empty(n, k, dtype=self._points.dtype)
+
+        def work(start: int) -> None:
+            mine = copy(self)
+            mine._low = self._low.apart()
+            with torch.inference_mode():
+                for at in range(start, min(start + _SHIFT, n), _TOGETHER):
+                    own = self._cells.order[at : at + _TOGETHER]
+                    rows = self._points[own]
+                    index[own], distance[own] = mine.among(rows, rows, own, k)
+
+        with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
+            list(pool.map(work, range(0, n, _SHIFT)))
+        torch.set_num_threads(cores)
+        return index, distance
+
+    def among(
+        self, block: torch.Tensor, rows: torch.Tensor, own: torch.Tensor, k: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return neighbours and distances as `Base` does, some of them further ones."""
-        score, index = self._low.candidates(rows.float() @ self._axes, own, k + self._depth)
-        return second_look(rows, self.points, index, score.isneginf(), k)
+        """Return the same for some rows of a block, in the cells that the block looks into."""
+        import torch
+
+        near = self._cells.nearest(block.float() @ self._axes, self._settings.cells)
+        members, place = self._cells.members(near), self._place[own]
+        at = torch.searchsorted(members, place).clamp_max_(len(members) - 1)
+        at[members[at] != place] = -1
+        low = rows.float() @ self._axes[:, : self._settings.size]
+        score, index = self._low.of(members).candidates(low, at, k + self._settings.depth)
+        return second_look(
+            rows, self._points, self._cells.order[members[index]], score.isneginf(), k
+        )
 
 
 def shortened(base: Base, k: int, recall: float) -> Short | None:
@@ -53,34 +110,78 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     import torch
 
     n, d = base.points.shape
-    rows = torch.arange(0, n, -(-n // _SAMPLE))
-    index, distance = _in_blocks(base, rows, k)
     some = base.points[:: -(-n // _SEEN)].float()
-    axes = torch.linalg.eigh(some.T @ some).eigenvectors.flip(1)
-    lost = (1 - recall) * (1 - _SPARE)
-    best, chosen = _GAIN * (1 + (k + _DEPTHS[0]) * _LOOK_COST / n), None
     sizes = sorted({max(_LEAST, int(d * share)) for share in _SHARES})
-    for size, rank in zip(sizes, _ranks(base, axes, sizes, rows[::2], index[::2]), strict=True):
-        for depth in _DEPTHS:
-            cost = size / d + (k + depth) * _LOOK_COST / n
-            if cost < best and float((rank > k + depth).double().mean()) <= lost:
-                best, chosen = cost, (size, depth)
+    axes = torch.linalg.eigh(some.T @ some).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
+    starts = range(0, n, _BLOCK)
+    cells = Cells(torch.cat([base.points[at : at + _BLOCK].float() @ axes for at in starts]))
+    begins = torch.linspace(0, n - _TOGETHER, _PLACES).long().tolist()
+    blocks = [cells.order[at : at + _TOGETHER] for at in begins]
+    step = _TOGETHER * _PLACES // _SAMPLE
+    rows = torch.stack([block[::step] for block in blocks])
+    index, distance = _in_blocks(base, rows.flatten(), k)
+    shape = (*rows.shape, k)
+    index, distance = index.view(shape), distance.view(shape)
+    chosen = _chosen(base, axes, cells, sizes, blocks, rows[:, ::2], index[:, ::2], recall)
     if chosen is None:
         return None
-    search = Short(base, axes[:, : chosen[0]].contiguous(), chosen[1])
-    found = _in_blocks(search, rows[1::2], k)[1]
-    far = distance[1::2, -1:] * (1 + 1e-6) + 1e-7  # ties count as found
-    search.recall = min(float((found <= far).double().mean()), 1 - 1 / found.numel())
+    search = Short(base, axes, cells, chosen)
+    far, seen = distance[:, 1::2, -1:] * (1 + 1e-6) + 1e-7, []  # ties count as found
+    for block, some in zip(blocks, rows[:, 1::2], strict=True):
+        seen.append(search.among(base.points[block], base.points[some], some, k)[1])
+    found = torch.stack(seen) <= far
+    search.recall = min(float(found.double().mean()), 1 - 1 / found.numel())
     return search if search.recall >= recall else None
 
 
-def _in_blocks(
-    search: Base | Short, rows: torch.Tensor, k: int
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _chosen(
+    base: Base,
+    axes: torch.Tensor,
+    cells: Cells,
+    sizes: list[int],
+    blocks: list[torch.Tensor],
+    rows: torch.Tensor,
+    near: torch.Tensor,
+    recall: float,
+) -> _Settings | None:
+    """Return the cheapest settings that lose few enough of the neighbours of `rows`."""
+    (n, d), k = base.points.shape, near.shape[2]
+    ranks = _ranks(base, axes, sizes, rows.flatten(), near.flatten(0, 1))
+    looked = _looked_into(base, axes, cells, blocks, near)
+    lost = (1 - recall) * (1 - _SPARE)
+    best, chosen = _GAIN * (1 + (k + _DEPTHS[0]) * _LOOK_COST / n), None
+    for (size, rank), (n_cells, share, is_in), depth in product(
+        zip(sizes, ranks, strict=True), looked, _DEPTHS
+    ):
+        cost = share * (size + _COLUMN_COST) / (d + _COLUMN_COST) + (k + depth) * _LOOK_COST / n
+        if cost < best and float((~is_in | (rank > k + depth)).double().mean()) <= lost:
+            best, chosen = cost, _Settings(size, depth, n_cells)
+    return chosen
+
+
+def _looked_into(
+    base: Base, axes: torch.Tensor, cells: Cells, blocks: list[torch.Tensor], near: torch.Tensor
+) -> list[tuple[int, float, torch.Tensor]]:
+    """Return for numbers of cells the share of points in them, and which neighbours are there."""
+    import torch
+
+    numbers = [n for n in _CELLS if n <= len(cells.sizes)]
+    into = torch.zeros(len(numbers), len(blocks), len(cells.sizes), dtype=torch.bool)
+    for at, block in enumerate(blocks):
+        nearest = cells.nearest(base.points[block].float() @ axes, numbers[-1])
+        for i, number in enumerate(numbers):
+            into[i, at, nearest[:, :number].flatten()] = True
+    share = (into * cells.sizes).sum(dim=2).double().mean(dim=1) / len(base.points)
+    cell = cells.cell[near].flatten(1)
+    is_in = [here.gather(1, cell).view(-1, near.shape[2]) for here in into]
+    return list(zip(numbers, share.tolist(), is_in, strict=True))
+
+
+def _in_blocks(base: Base, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
     parts = [rows[at : at + ROWS] for at in range(0, len(rows), ROWS)]
-    found = [search.nearest(search.points[part], part, k) for part in parts]
+    found = [base.nearest(base.points[part], part, k) for part in parts]
     return torch.cat([i for i, _ in found]), torch.cat([d for _, d in found])
 
 
@@ -95,7 +196,7 @@ def _ranks(
     tops: list[list[torch.Tensor]] = [[] for _ in sizes]
     reached = [torch.zeros(near.shape) for _ in sizes]
     for at in range(0, len(base.points), _BLOCK):
-        others = base.points[at : at + _BLOCK].float() @ axes[:, : sizes[-1]]
+        others = base.points[at : at + _BLOCK].float() @ axes
         score = torch.zeros(len(rows), len(others))
         if base.half_square is not None:
             score -= base.half_square[at : at + _BLOCK].float()

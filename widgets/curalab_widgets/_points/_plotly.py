@@ -10,12 +10,16 @@ from curalab._check import BoolArray, FloatArray, IntArray
 from curalab_widgets._cards import data_uri
 from curalab_widgets._points._paint import Paint, rgb
 from curalab_widgets._points._raster import FAINT, SIDE, density, framed, size_of, sizes_of
-from curalab_widgets._points._sight import PICTURE, OnHover, OnSelect, PictureOf, pictures_in
+from curalab_widgets._points._sight import (
+    PICTURE,
+    OnHover,
+    OnSelect,
+    PictureOf,
+    around,
+    pictures_in,
+)
 
 __all__ = ["PlotlyView"]
-
-_ROOM = 0.15  # around what is zoomed in on, as a share of it
-_LEAST = 0.02  # side of what is in view at least
 
 
 class PlotlyView:
@@ -131,10 +135,7 @@ class PlotlyView:
 
     def approach(self, points: IntArray) -> None:
         """Zoom in on these points."""
-        low, high = self._xy[points].min(axis=0), self._xy[points].max(axis=0)
-        reach = max(float((high - low).max()) * (0.5 + _ROOM), _LEAST / 2)
-        x, y = ((low + high) / 2).tolist()
-        self.sight = [x - reach, x + reach, y - reach, y + reach]
+        self.sight = around(self._xy[points])
 
     def reset(self) -> None:
         """Zoom out."""

@@ -12,13 +12,11 @@ from curalab._check import FloatArray, IntArray
 from curalab_widgets._cards import data_uri
 from curalab_widgets._points._paint import GREY, Paint, rgb
 from curalab_widgets._points._raster import FAINT, SIDE, density, framed, size_of, sizes_of
-from curalab_widgets._points._sight import OnHover, OnSelect, PictureOf, Sight
+from curalab_widgets._points._sight import OnHover, OnSelect, PictureOf, Sight, around
 
 __all__ = ["ScatterView"]
 
 _OPACITY, _UNSELECTED = 0.8, 0.15
-_ROOM = 0.15  # around what is zoomed in on, as a share of it
-_LEAST = 0.02  # side of what is in view at least
 
 
 class ScatterView:
@@ -132,10 +130,7 @@ class ScatterView:
 
     def approach(self, points: IntArray) -> None:
         """Zoom in on these points."""
-        low, high = self._xy[points].min(axis=0), self._xy[points].max(axis=0)
-        reach = max(float((high - low).max()) * (0.5 + _ROOM), _LEAST / 2)
-        x, y = ((low + high) / 2).tolist()
-        self.sight = [x - reach, x + reach, y - reach, y + reach]
+        self.sight = around(self._xy[points])
 
     def reset(self) -> None:
         """Zoom out."""

@@ -12,13 +12,15 @@ import traitlets
 
 from curalab._check import FloatArray, IntArray
 
-__all__ = ["PICTURE", "OnHover", "OnSelect", "PictureOf", "Sight", "pictures_in"]
+__all__ = ["PICTURE", "OnHover", "OnSelect", "PictureOf", "Sight", "around", "pictures_in"]
 
 OnSelect = Callable[[IntArray], None]
 OnHover = Callable[[int | None], None]
 PictureOf = Callable[[int], str]
 
 _MOST = 400  # points in view, of which some have pictures
+_ROOM = 0.15  # around what is zoomed in on, as a share of it
+_LEAST = 0.02  # side of what is in view at least
 PICTURE = 0.09  # side of a picture, as a share of what is in view
 
 
@@ -45,6 +47,14 @@ def pictures_in(
             placed = np.vstack([placed, xy[point]])
             found.append((point, address))
     return found
+
+
+def around(xy: FloatArray) -> list[float]:
+    """Return the part to have in view so that these points are."""
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    reach = max(float((high - low).max()) * (0.5 + _ROOM), _LEAST / 2)
+    x, y = ((low + high) / 2).tolist()
+    return [x - reach, x + reach, y - reach, y + reach]
 
 
 class Sight(anywidget.AnyWidget):

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from curalab._check import complain
+from curalab._check import IntArray, complain
 from curalab.ledger import Ledger
 from curalab_widgets._cards import plain
-from curalab_widgets._points import point_view
+from curalab_widgets._placed import Drawn
 from curalab_widgets.clusters._clustered import Clustered
 from curalab_widgets.clusters._dials import Dials
 from curalab_widgets.clusters._found import Found, drawn, pooled
@@ -125,23 +125,17 @@ class ClusterPanel(Clustered):
         pool, table = pooled(embedding, items)
         xy, self._map = drawn(view, pool.embedding)
         super().__init__(pool, table, method, ledger=ledger, labels=labels, actor=actor, link=link)
-        # The one place where points (drawn, numbered by the engine) and rows (of items) meet.
-        self._row_of = np.flatnonzero(np.isfinite(xy).all(axis=1))
-        self._point_of = np.full(len(xy), -1)
-        self._point_of[self._row_of] = np.arange(len(self._row_of))
-        self._xy = xy[self._row_of]
+        self._drawn = Drawn(xy)
         self._pair: list[int] = []
         self._slots = slots_of(self._found.clustering.labels, None)
-        self._paint = painted(self._found.clustering.labels[self._row_of], self._slots)
-        self._points = point_view(
-            engine, self._xy, colored=self._paint, on_select=self._take, on_hover=self._look_at
+        self._paint = painted(self._found.clustering.labels[self._drawn.rows], self._slots)
+        self._points = self._drawn.view(
+            engine, colored=self._paint, on_select=self._take, on_hover=self._look_at
         )
-        self._points.widget.add_class("curalab-points")
         self._stats, self._list, self._card = (ipywidgets.HTML() for _ in range(3))
         self._two, self._gallery = ipywidgets.HTML(), ipywidgets.HTML()
         self._dials = Dials(self._wanted, len(self.ids), self._move)
         self._tree = TreeView(self.select_branch, self._try)
-        self._work.bar.children[-1].on_click(lambda _: self._try(self._stopped))
         self._show(*controls(self))
         self._show_found(self._found)
 
@@ -203,10 +197,6 @@ class ClusterPanel(Clustered):
         """Select the rows of a branch of the tree, by its number there; 0 is the first."""
         self.selected = self.ids[rows_beneath(self._found.drawn, branch)]
 
-    def clear(self) -> None:
-        """Select nothing."""
-        self.selected = []
-
     # ---- what buttons, clicks and sliders call ---------------------------------------------------
 
     def _known(self, cluster: int) -> int:
@@ -243,20 +233,19 @@ class ClusterPanel(Clustered):
             raise ValueError("Pick two items, one after the other, on the map or below.")
         return list(self.ids[self._pair].tolist())
 
-    def _take(self, points: Any) -> None:
-        self.selected = self.ids[self._row_of[points]]
+    def _take(self, rows: IntArray) -> None:
+        self.selected = self.ids[rows]
 
     def _pick(self, what: str, number: int) -> None:
         if what == "cluster":
             self.select_cluster(number)
         elif what == "row":
-            self._card.value = told_item(self, number)
+            self._look_at(number)
             self._pair = [*[row for row in self._pair if row != number][-1:], number]
             self._two.value = told_pair(self)
 
-    def _look_at(self, point: int | None) -> None:
-        if point is not None:
-            self._card.value = told_item(self, int(self._row_of[point]))
+    def _look_at(self, row: int) -> None:
+        self._card.value = told_item(self, row)
 
     def _stopped(self) -> None:
         """Leave everything as it was: the sliders, and what was done by hand last."""
@@ -272,7 +261,7 @@ class ClusterPanel(Clustered):
         for cluster, slot in self._slots.items():
             before[self._found.clustering.labels == cluster] = slot
         self._slots = slots_of(found.clustering.labels, before)
-        self._paint = painted(found.clustering.labels[self._row_of], self._slots)
+        self._paint = painted(found.clustering.labels[self._drawn.rows], self._slots)
         self._points.recolor(self._paint)
         super()._show_found(found)
         self._show_dials()
@@ -289,16 +278,14 @@ class ClusterPanel(Clustered):
         if len(rows) in (1, 2):
             kept = [row for row in self._pair if row not in rows]
             self._pair = [*kept, *rows][-2:]
-        points = self._point_of[rows]
-        self._points.select(points[points >= 0])
+        self._points.select(self._drawn.points(rows))
         self._tell()
 
     def _tell(self) -> None:
         self._list.value, self._two.value = told_clusters(self), told_pair(self)
         self._gallery.value = told_gallery(self)
-        n, lost = len(self.selected), len(self.ids) - len(self._row_of)
-        more = f" {lost:,} have no place on the map." if lost else ""
-        self._say(f"{n:,} of {len(self.ids):,} items selected.{more}")
+        lost = self._drawn.told("on the map")
+        self._say(f"{len(self.selected):,} of {len(self.ids):,} items selected.{lost}")
 
     def _still(self) -> str:
         return still(self)

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from curalab._check import complain
+from curalab._check import complain, rows_of
 from curalab.clusters import Clustering
 from curalab.pool import Pool
 from curalab_widgets._cards import Cards
+from curalab_widgets._decisions import relabels
 from curalab_widgets._panel import Panel
 from curalab_widgets.clusters._found import Finder, Found
 from curalab_widgets.clusters._grouping import Edit, check_links, read_edit, written
-from curalab_widgets.clusters._ledger import edits_in, labels_in, relabels, tags
+from curalab_widgets.clusters._ledger import edits_in, labels_in, tags
 
 __all__ = ["Clustered"]
 
@@ -161,17 +162,14 @@ class Clustered(Panel):
             **{key: made.params.get(key) for key in ("settings", "random_state")},
             "edits": sum(edit.kind != "name" for edit in self._done),
         }
-        frame = relabels(self._items[self._labels].iloc[rows], new).assign(
+        self._decide(
+            self.ids[rows].tolist(),
+            **relabels(self._items[self._labels].iloc[rows], new, self._relabelled),
             reason=[f"cluster {number}" for number in numbers],
-            params=pd.Series([said] * len(rows), dtype=object),
+            params=said,
             method=self._finder.name,
             embedding=self._fingerprint,
         )
-        self._write_down(frame)
-        said = self._said.value
-        self._labelled[rows] = new
-        self._show_found(self._found)
-        self._said.value = said
 
     def undo(self) -> None:
         """Take back the last change or acceptance; after a restart the actor's last decision."""
@@ -181,15 +179,17 @@ class Clustered(Panel):
             self.edits = self._before[-1]
             del self._before[-2:]
             return
-        ledger = self._ledger
-        events, ids = self._take_back()
-        self._done, self._events, _ = edits_in(ledger, self.ids, self._fingerprint)
-        self._read_in(edits=written(self._done, self.ids))
-        self._labelled = labels_in(ledger, self._items, self._labels)
-        self.selected = [known for known in ids if known in self.ids]
-        self._update()
-        self._say(f"Taken back: {self._count(len(events))}.")
-        self.recorded += 1
+        super().undo()
+
+    def _heed(self, decisions: pd.DataFrame | None) -> None:
+        if decisions is None:
+            self._done, self._events, _ = edits_in(self._need_ledger(), self.ids, self._fingerprint)
+            self._read_in(edits=written(self._done, self.ids))
+            self._labelled = labels_in(self._ledger, self._items, self._labels)
+            self._update()
+        elif len(new := decisions[decisions["action"] == "relabel"]):
+            self._labelled[rows_of(self.ids, new["row_id"])] = new["new"].to_numpy()
+            self._show_found(self._found)
 
     # ---- what comes of them ----------------------------------------------------------------------
 
@@ -204,7 +204,6 @@ class Clustered(Panel):
     def _move(self, name: str, value: Any) -> None:
         """Find the clusters under another setting, beside the kernel."""
         self._wanted = {**self._wanted, name: value}
-        self._is_hand = True
         self._try(self._update)
 
     def _take_over(self, found: Found) -> None:

@@ -17,6 +17,7 @@ from curalab.clusters._indices import silhouette
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.pool import Pool, as_pool, resolve
+from curalab_widgets._placed import check_xy
 from curalab_widgets.clusters._dials import settings_of
 from curalab_widgets.clusters._grouping import Edit, base_of, changed, middles, takes_links
 
@@ -218,11 +219,7 @@ def drawn(view: Any, embedding: Embedding) -> tuple[FloatArray, str]:
         is_ours = are_invented(view.ids) or are_invented(embedding.ids)
         view = np.asarray(view.vectors) if is_ours else pd.DataFrame(view.vectors, index=view.ids)
     xy = np.asarray(align("view", view, embedding.ids), dtype=float)
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        hint = "Make a map of an embedding with cl.reduce(embedding)."
-        raise ValueError(complain("view", "of shape (n, 2)", hint=hint, what=f"shape {xy.shape}"))
-    if not np.isfinite(xy).all(axis=1).any():
-        raise ValueError(complain("view", "finite in one row at least", what="none that is"))
+    check_xy(xy, "view")
     return xy, ""
 
 

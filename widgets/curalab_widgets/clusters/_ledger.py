@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from curalab.ledger import Ledger
-from curalab_widgets._cards import is_missing
 from curalab_widgets.clusters._grouping import Edit
 
-__all__ = ["edits_in", "labels_in", "relabels", "tags"]
+__all__ = ["edits_in", "labels_in", "tags"]
 
 _PANEL = "ClusterPanel"
 _TAGS = {
@@ -63,20 +61,6 @@ def edits_in(
             events.append(int(event))
             last = dict(said)
     return edits, events, last
-
-
-def relabels(given: pd.Series[Any], new: Sequence[str]) -> pd.DataFrame:
-    """Return a decision for each row of a column: its new label; rows that have it are kept."""
-    old = given.tolist()
-    same = [not is_missing(o) and bool(o == n) for o, n in zip(old, new, strict=True)]
-    columns = {
-        "row_id": given.index.tolist(),
-        "action": ["keep" if s else "relabel" for s in same],
-        "field": [None if s else given.name for s in same],
-        "old": [np.nan if is_missing(o) else o for o in old],
-        "new": [None if s else n for s, n in zip(same, new, strict=True)],
-    }
-    return pd.DataFrame(columns, dtype=object)
 
 
 def labels_in(ledger: Ledger | None, items: pd.DataFrame, column: str | None) -> Any:

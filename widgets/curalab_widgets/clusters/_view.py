@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 
 from curalab_widgets._cards import data_uri, plain
+from curalab_widgets._controls import tools
 from curalab_widgets._points import raster
 from curalab_widgets.clusters._found import Found
 from curalab_widgets.clusters._list import colors_of, listed, tally
@@ -32,11 +33,6 @@ __all__ = [
 
 _GALLERY = 10  # selected items to pick from
 _TALL, _WIDE = 230, 330  # pixels
-_TOOLS = {
-    "lasso": "Draw around points to select them",
-    "box": "Drag a rectangle over points to select them",
-    "move": "Drag the map; the wheel zooms",
-}
 
 
 class TreeView:
@@ -84,13 +80,9 @@ def controls(panel: ClusterPanel) -> list[list[ipywidgets.Widget]]:
     side.add_class("curalab-side")
     panel._list.add_class("curalab-cluster-list")
     panel._gallery.add_class("curalab-cluster-gallery")
-    tool = ipywidgets.ToggleButtons(
-        options=[(name.title(), name) for name in _TOOLS], tooltips=list(_TOOLS.values())
-    )
-    tool.observe(lambda change: panel._points.use(change["new"]), "value")
     panel._keys["Escape"] = panel.clear
     looking = [
-        tool,
+        tools(panel._points.use),
         panel._button("Show all", "Zoom out to all points", panel._points.reset),
         panel._button("Clear", "Select nothing (Esc)", panel.clear),
         ipywidgets.HTML(f"<span class='curalab-said'>{plain(panel._map, limit=200)}</span>"),
@@ -222,7 +214,7 @@ def _place(panel: ClusterPanel, row: int) -> str:
 
 def still(panel: ClusterPanel) -> str:
     """Return the panel as a picture and a table."""
-    picture = data_uri(raster(panel._xy, panel._paint))
+    picture = data_uri(raster(panel._drawn.xy, panel._paint))
     listing = told_clusters(panel, is_still=True)
     look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
     return (

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from curalab_widgets._controls import dropdown, labelling, tools
+from curalab_widgets.compare._views import color_columns
+
 if TYPE_CHECKING:
     from curalab_widgets.compare import ComparePanel
 
 __all__ = ["controls"]
 
 _MOST_K = 50  # of the slider
-_TOOLS = {
-    "lasso": "Draw around points to select them",
-    "box": "Drag a rectangle over points to select them",
-    "move": "Drag the map; the wheel zooms",
-}
 
 
 def controls(panel: ComparePanel) -> list[list[ipywidgets.Widget]]:
@@ -39,25 +37,28 @@ def controls(panel: ComparePanel) -> list[list[ipywidgets.Widget]]:
 def _tools(panel: ComparePanel) -> list[ipywidgets.Widget]:
     if not panel._halves:
         return []
-    tool = ipywidgets.ToggleButtons(
-        options=[(name.title(), name) for name in _TOOLS], tooltips=list(_TOOLS.values())
-    )
-    tool.observe(lambda change: panel.use(change["new"]), "value")
-    by = panel._dropdown("color", "Colour by", panel._columns(), none="what is compared")
-    return [tool, panel._button("Show all", "Zoom out to all points", panel.show_all), by]
+    by = dropdown(panel, "color", "Colour by", color_columns(panel), none="what is compared")
+    return [
+        tools(panel.use),
+        panel._button("Show all", "Zoom out to all points", panel.show_all),
+        by,
+    ]
 
 
 def _near(panel: ComparePanel) -> list[ipywidgets.Widget]:
     """Return how many neighbours count, and buttons that select those of the row shown."""
-    if not panel._is_of_vectors:
+    if not panel._sides.are_vectors:
         return []
-    most = min(_MOST_K, len(panel.ids) - 1)
-    slider = ipywidgets.IntSlider(panel._k, 1, max(most, panel._k), description="Neighbours")
+    most = max(min(_MOST_K, len(panel.ids) - 1), panel._k)
+    slider = ipywidgets.IntSlider(panel._k, 1, most, description="Neighbours")
+    panel._slider = slider
 
     def moved(change: Any) -> None:
-        if (k := change["new"]) != panel._k:
-            what = f"Comparing {k} neighbours of each row"
-            panel._work.ask(partial(panel._compare, k), partial(panel._arrive, k), what=what)
+        if (k := change["new"]) == panel._k:
+            panel._work.stop()  # moved back
+            return
+        what, done = f"Comparing {k} neighbours of each row", partial(setattr, panel, "k")
+        panel._work.ask(partial(panel._compare, k=k), lambda _: done(k), what=what)
 
     def follow(_: Any) -> None:
         slider.max, slider.value = max(slider.max, panel._k), panel._k
@@ -79,5 +80,5 @@ def _deciding(panel: ComparePanel) -> list[ipywidgets.Widget]:
         panel._button("Keep", "The selected items are right as they are", panel.keep, key="k"),
         panel._button("Drop", "The selected items do not belong here", panel.drop, key="d"),
         panel._button("Undo", "Take back the last decision", panel.undo, key="u"),
-        *panel._labelling(),
+        *labelling(panel),
     ]

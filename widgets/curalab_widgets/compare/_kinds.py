@@ -16,9 +16,8 @@ from curalab.label_errors import LabelErrors
 from curalab.outliers import Outliers
 from curalab.pseudo_labels import PseudoLabels
 from curalab.selectors import Selection
+from curalab_widgets.compare._compared import Compared, Sides
 from curalab_widgets.compare._rows import (
-    Compared,
-    Sides,
     clusterings,
     detectors,
     embeddings,

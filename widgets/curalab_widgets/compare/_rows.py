@@ -1,9 +1,8 @@
-"""What a comparison says of each row, for each kind of thing that can be compared."""
+"""What a comparison says of each row: one function for each kind that can be compared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,9 @@ from curalab.clusters import Clustering
 from curalab.label_errors import LabelErrors
 from curalab.maps._quality import default_k
 from curalab_widgets._cards import is_missing
+from curalab_widgets.compare._compared import Compared, Sides
 
 __all__ = [
-    "QUIET",
-    "Compared",
-    "Sides",
     "clusterings",
     "detectors",
     "embeddings",
@@ -28,48 +25,10 @@ __all__ = [
     "tables",
 ]
 
-# What a side calls a row of which it says nothing, and outcomes that are no news.
-QUIET = ("not there", "not marked", "not picked", "not judged", "neither", "same", "stayed")
 _BANDS = ["none kept", "up to a quarter", "up to a half", "up to three quarters", "nearly all"]
 _BOTH = ["both", "only left", "only right", "neither"]
 _SPLIT = 0.1  # share of a cluster from which its part is worth a line
 _CUT = 60  # characters of a cell
-
-
-class Sides(NamedTuple):
-    """Two things of one kind, their rows in one order where they have the same."""
-
-    kind: str
-    left: Any
-    right: Any
-    ids: pd.Index
-    items: pd.DataFrame
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Compared:
-    """What is said of each row, and of all.
-
-    `table` has a row an id: what `left` and `right` call it, where they do (`named`), numbers, and
-    `outcome`, one of `outcomes`. `order` lists the rows that differ, the most different first;
-    `shown` the columns that tell of that; `plane` those that place rows by two scores. `matched`
-    gives names on the right the name on the left that means the same. Each of `stories` is a
-    sentence and what it speaks of, as keywords of `find`.
-    """
-
-    table: pd.DataFrame
-    order: Any
-    outcomes: list[str]
-    says: str
-    measures: dict[str, float]
-    shown: tuple[str, ...]
-    named: bool = True
-    plane: tuple[str, str] | None = None
-    matched: dict[Any, Any] = field(default_factory=dict)
-    stories: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-
-# ---- each kind -----------------------------------------------------------------------------------
 
 
 def embeddings(sides: Sides, k: int | None, _: Any) -> Compared:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from curalab._check import IntArray
 from curalab_widgets._cards import Cards, is_missing, plain
-from curalab_widgets.compare._rows import QUIET, Compared
+from curalab_widgets.compare._compared import QUIET, Compared
 
 __all__ = ["Offer", "boards_html", "list_html", "near_html", "settings_that_differ"]
 

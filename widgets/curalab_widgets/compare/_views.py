@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 
-from curalab._check import BoolArray, FloatArray, IntArray, carried_ids, complain
+from curalab._check import FloatArray, IntArray, carried_ids, complain
 from curalab.embedding import Embedding
 from curalab.maps import reduce
 from curalab_widgets._cards import data_uri, plain
-from curalab_widgets._placed import legend
-from curalab_widgets._points import GREY, Paint, paint, point_view, raster
-from curalab_widgets.compare._rows import QUIET, Compared, Sides
+from curalab_widgets._placed import Drawn, check_xy, legend
+from curalab_widgets._points import GREY, Paint, paint, raster
+from curalab_widgets.compare._compared import QUIET, Compared, Sides
 
-__all__ = ["Half", "Place", "half_paints", "places_of"]
+if TYPE_CHECKING:
+    from curalab_widgets.compare import ComparePanel
+
+__all__ = ["Half", "color_columns", "halves_of", "recolor"]
 
 _HEIGHT = 400  # pixels
 
@@ -33,7 +36,7 @@ class Place(NamedTuple):
 # ---- places --------------------------------------------------------------------------------------
 
 
-def places_of(sides: Sides, found: Compared, views: Any) -> list[Place]:
+def _places_of(sides: Sides, found: Compared, views: Any) -> list[Place]:
     """Return the pictures to draw: two, or for detectors without a map one, else none."""
     if sides.kind == "an Embedding":
         return _two_maps(sides, views)
@@ -80,18 +83,15 @@ def _placed(view: Any, ids: pd.Index) -> FloatArray:
     """Return where each of `ids` lies on a map, by id where it carries ids."""
     own = carried_ids(view)
     xy = np.asarray(view.vectors if isinstance(view, Embedding) else view, dtype=float)
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        hint = "Make a map of an embedding with cl.reduce(embedding)."
-        raise ValueError(complain("views", "of shape (n, 2)", hint=hint, what=f"shape {xy.shape}"))
+    check_xy(xy, "views")
     if own is None and len(xy) != len(ids):
         rule = f"{len(ids):,} rows, one for each item"
         raise ValueError(complain("views", rule, what=f"{len(xy):,} rows"))
     if own is not None:
         rows = own.get_indexer(ids)
         xy = np.where((rows >= 0)[:, None], xy[rows], np.nan)
-    if not np.isfinite(xy).all(axis=1).any():
-        raise ValueError(complain("views", "finite in one row at least", what="none that is"))
-    return np.asarray(xy, dtype=float)
+        check_xy(xy, "views")
+    return xy
 
 
 def _plane(found: Compared) -> FloatArray:
@@ -134,7 +134,32 @@ def _check_lineage(sides: Sides, view: Any) -> None:
 # ---- colours -------------------------------------------------------------------------------------
 
 
-def half_paints(found: Compared, column: pd.Series[Any] | None) -> tuple[Paint, Paint]:
+def color_columns(panel: ComparePanel) -> list[str]:
+    """Return the columns that may colour: those of the items, and what is said of each row."""
+    own = [name for name in panel._items.columns if name not in panel._cards.images]
+    said = [name for name in panel._found.table.columns if name not in (*own, "changes")]
+    return [*own, *said]
+
+
+def _coloring(panel: ComparePanel) -> str | None:
+    """Return the name of the column that colours; None for what each side says."""
+    found = panel._found
+    if panel.color is not None:
+        return str(panel.color)
+    if found.plane:
+        return "outcome"
+    return None if found.named else found.shown[0]
+
+
+def _paints(panel: ComparePanel, name: str | None) -> tuple[Paint, Paint]:
+    """Return the colours on the left and on the right by a column, or by what each side says."""
+    if name is None:
+        return _half_paints(panel._found, None)
+    source = panel._items if name in panel._items else panel._found.table
+    return _half_paints(panel._found, source[name])
+
+
+def _half_paints(found: Compared, column: pd.Series[Any] | None) -> tuple[Paint, Paint]:
     """Return the colours on the left and on the right; of None what each side says itself.
 
     What means the same on both sides has the same colour.
@@ -187,6 +212,8 @@ class Half:
         To place in the panel.
     xy, colored : ndarray of shape (n_drawn, 2), Paint
         What is drawn.
+    lost : ndarray of shape (n_rows,), bool
+        Which rows are not.
     """
 
     def __init__(
@@ -200,21 +227,13 @@ class Half:
         on_select: Callable[[IntArray], None],
         on_hover: Callable[[int], None],
     ) -> None:
-        # The one place where points (drawn, numbered by the engine) and rows meet.
-        self._row_of = np.flatnonzero(np.isfinite(place.xy).all(axis=1))
-        self._point_of = np.full(len(place.xy), -1)
-        self._point_of[self._row_of] = np.arange(len(self._row_of))
-        self.xy, self.title, self._side = place.xy[self._row_of], place.title, side
+        self._drawn, self.title, self._side = Drawn(place.xy), place.title, side
+        self.xy, self.lost = self._drawn.xy, self._drawn.lost
         self.colored = self._own(colored)
-        self.points = point_view(
-            engine,
-            self.xy,
-            colored=self.colored,
-            on_select=lambda points: on_select(self._row_of[points]),
-            on_hover=lambda at: None if at is None else on_hover(int(self._row_of[at])),
+        self.points = self._drawn.view(
+            engine, colored=self.colored, on_select=on_select, on_hover=on_hover
         )
         widget = self.points.widget
-        widget.add_class("curalab-points")
         if engine == "scatter":
             widget.height, widget.layout.width = _HEIGHT, "100%"
         else:
@@ -224,19 +243,13 @@ class Half:
         self.box = ipywidgets.VBox([title, self.points.box, self._legend])
         self.box.add_class("curalab-compare-half")
 
-    @property
-    def lost(self) -> BoolArray:
-        """Which rows are not drawn."""
-        return self._point_of < 0
-
     def rows_of_color(self, code: int) -> IntArray:
         """Return the rows of one colour."""
-        return np.asarray(self._row_of[self.colored.codes == code])
+        return np.asarray(self._drawn.rows[self.colored.codes == code])
 
     def select(self, rows: Sequence[int]) -> None:
         """Highlight rows."""
-        points = self._point_of[np.asarray(rows, dtype=np.intp)]
-        self.points.select(points[points >= 0])
+        self.points.select(self._drawn.points(rows))
 
     def recolor(self, colored: Paint, what: str) -> None:
         """Draw in other colours, which say `what`."""
@@ -255,5 +268,27 @@ class Half:
         )
 
     def _own(self, colored: Paint) -> Paint:
-        faint = None if colored.faint is None else colored.faint[self._row_of]
-        return replace(colored, codes=colored.codes[self._row_of], faint=faint)
+        faint = None if colored.faint is None else colored.faint[self._drawn.rows]
+        return replace(colored, codes=colored.codes[self._drawn.rows], faint=faint)
+
+
+def halves_of(panel: ComparePanel, views: Any, engine: str) -> list[Half]:
+    """Return the pictures of a comparison: two, one, or none."""
+    places, name = _places_of(panel._sides, panel._found, views), _coloring(panel)
+    does: dict[str, Any] = {"on_select": panel._select_rows, "on_hover": panel._look_at}
+    drawn = zip(("left", "right"), places, _paints(panel, name), strict=False)
+    return [
+        Half(place, colored, side=side, what=_words(name), engine=engine, **does)
+        for side, place, colored in drawn
+    ]
+
+
+def recolor(panel: ComparePanel) -> None:
+    """Draw the pictures of a comparison in the colours that it has now."""
+    name = _coloring(panel)
+    for half, colored in zip(panel._halves, _paints(panel, name), strict=False):
+        half.recolor(colored, _words(name))
+
+
+def _words(name: str | None) -> str:
+    return (name or "").replace("_", " ")

@@ -9,7 +9,8 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from curalab_widgets.duplicates._sheet import KEYS
+from curalab._check import IntArray, rows_of
+from curalab_widgets.duplicates._sheet import KEYS, Sheet
 
 if TYPE_CHECKING:
     from curalab_widgets.duplicates import DuplicatePanel
@@ -21,6 +22,7 @@ ORDERS = {
     "least similar": "least similar first",
     "conflicts": "conflicts first",
 }
+_SHOWN = 12  # members of a group that are shown
 _END = {
     "groups": "<code>ledger.apply(items)</code> makes the table without the copies.",
     "pairs": "All are judged.",
@@ -34,19 +36,16 @@ class Controls:
     ----------
     rows : list of list of Widget
         To show in the panel.
-    slider : FloatSlider or None
-        Moves the threshold, where there is room to move it.
-    side : HTML
-        The cards of what is on show.
-    count : HTML
-        How many groups and copies there are.
+    shown : list of int
+        Rows on the cards, in their order.
     """
 
     def __init__(self, panel: DuplicatePanel) -> None:
         self._panel = panel
-        self.count, self._head, self.side, self._told = (ipywidgets.HTML() for _ in range(4))
-        self.side.add_class("curalab-duplicates-sheet")
-        self.slider = self._sliding()
+        self._count, self._head, self._side, self._told = (ipywidgets.HTML() for _ in range(4))
+        self._side.add_class("curalab-duplicates-sheet")
+        self._sheet, self.shown = Sheet(panel._items.drop(columns=panel._labels or [])), list[int]()
+        self._slider = self._sliding()
         names = [name for name in ORDERS if name != "conflicts" or panel._labels is not None]
         order = ipywidgets.Dropdown(options=[(ORDERS[name], name) for name in names])
         traitlets.link((panel, "order"), (order, "value"))
@@ -54,9 +53,9 @@ class Controls:
         self._use = panel._button("", "Cut at the suggested threshold", panel.use_suggested)
         self._parts = {"groups": [order], "pairs": []}  # what shows in one mode only
         buttons, modes = self._deciding(), self._modes()
-        cut = [*modes, *([self.slider] if self.slider else []), self.count]
+        cut = [*modes, *([self._slider] if self._slider else []), self._count]
         told = [self._told, self._use] if modes else []
-        self.rows = [cut, buttons, told, [order, self._head], [self.side]]
+        self.rows = [cut, buttons, told, [order, self._head], [self._side]]
 
     def _sliding(self) -> ipywidgets.FloatSlider | None:
         low = self._panel._copies.found.threshold
@@ -68,6 +67,11 @@ class Controls:
         )
         slider.observe(self._panel._slide, "value")
         return slider
+
+    def slide_to(self, threshold: float) -> None:
+        """Show a threshold on the slider, where there is one."""
+        if self._slider is not None:
+            self._slider.value = threshold
 
     def _deciding(self) -> list[ipywidgets.Widget]:
         panel = self._panel
@@ -102,7 +106,7 @@ class Controls:
         left = cut.n_groups - panel.decided
         self._all.description = f"Drop copies in all {left:,} groups" if left else "No group left"
         n_copies = int((~cut.keep).sum())
-        self.count.value = f"<b>{cut.n_groups:,}</b> groups, <b>{n_copies:,}</b> copies"
+        self._count.value = f"<b>{cut.n_groups:,}</b> groups, <b>{n_copies:,}</b> copies"
         for mode, parts in self._parts.items():
             for part in parts:
                 part.layout.display = "" if mode == panel.mode else "none"
@@ -110,6 +114,7 @@ class Controls:
         panel._ear.wanted = [key for key in panel._keys if key not in off]
         self._tell_verdicts()
         self._head.value = self._headed()
+        self._draw()
 
     def _headed(self) -> str:
         """Return how far one is, and what the group or pair on show is."""
@@ -145,3 +150,51 @@ class Controls:
             f"between {told['low']:.0%} and {told['high']:.0%} by {told['n_judged']:,} "
             f"verdicts{more}."
         )
+
+    # ---- the cards -------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """Show the cards of the group or the pair that is on show now, or none."""
+        panel, cut, more = self._panel, self._panel.result, ""
+        are_kept = panel.mode == "groups"
+        if not panel.selected:
+            self._side.value = ""
+            return
+        if are_kept:
+            rows = panel._members()
+            base = int(rows[cut.keep[rows]][0])
+            self.shown = rows.tolist() if len(rows) <= _SHOWN else self._dozen(rows, base)
+            if n_more := len(rows) - len(self.shown):
+                more = f"<p>… and <b>{n_more:,} more</b> in this group.</p>"
+        else:
+            self.shown = rows_of(panel.ids, panel.selected).tolist()
+            base = self.shown[0]
+        told = [panel._copies.told(cut if are_kept else None, row, base) for row in self.shown]
+        cards = self._sheet.cards(self.shown, told, against=base, are_kept=are_kept)
+        self._side.value = cards + more
+
+    def _dozen(self, rows: IntArray, kept: int) -> list[int]:
+        """Return the members to show of a large group: the kept one and those least like it."""
+        if kept in self.shown and set(self.shown) <= set(rows.tolist()):
+            return self.shown  # as before: choosing among them should not move them
+        like = np.nan_to_num(self._panel.result.similarity[rows], nan=-1.0)
+        far = rows[np.argsort(like, kind="stable")]
+        return [kept, *far[far != kept][: _SHOWN - 1].tolist()]
+
+    def still(self) -> str:
+        """Return the panel as a table of the first groups."""
+        panel = self._panel
+        cut, rows = panel.result, list[int]()
+        for number in [panel.group, *panel._copies.lined_up(cut, panel.order).tolist()][:4]:
+            members = np.flatnonzero(cut.group == number)[:4].tolist() if number >= 0 else []
+            rows += [row for row in members if row not in rows]
+        told = {
+            "group": cut.group[rows].tolist(),
+            "kept": ["kept" if cut.keep[row] else "copy" for row in rows],
+            "similarity to it": cut.similarity[rows].tolist(),
+        }
+        if panel._labels is not None:
+            told["label"] = [panel._given(row) for row in rows]
+        said = f"{self._count.value} at a threshold of {panel.threshold:.4g}"
+        table = self._sheet.table(rows, told)
+        return f"<p>{said}; {panel.decided:,} groups decided.</p>{table}"

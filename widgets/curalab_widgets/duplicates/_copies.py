@@ -14,6 +14,7 @@ from curalab.ledger import Ledger
 from curalab.ledger.events import decode
 from curalab.ledger.replay import standing
 from curalab_widgets._cards import plain
+from curalab_widgets._decisions import latest_of
 from curalab_widgets.duplicates._sheet import cell
 
 __all__ = ["VERB", "Copies"]
@@ -90,11 +91,8 @@ class Copies:
     def earlier(self, actor: str) -> tuple[list[int], list[Any]]:
         """Return the events and ids of an actor's last decision, made at once."""
         events = self._events()
-        own = events[events["is_own"] & (events["actor"] == actor)]
-        if not len(own):
-            raise ValueError(f"There is nothing to take back: {actor} decided on no copies here.")
-        last = own[own["time"] == own["time"].iloc[-1]]
-        return last.index.tolist(), last["row_id"].tolist()
+        own, why_none = events[events["is_own"].to_numpy()], f": {actor} decided on no copies here"
+        return latest_of(own, actor, why_none=why_none)
 
     def say(self, rows: IntArray, actions: Sequence[str] | Any) -> None:
         """Take down what was decided on rows."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ipywidgets
 import pandas as pd
 import traitlets
 
-from curalab._check import check_choice, complain, rows_of
-from curalab.effect._steps import ALL_STEPS, effect_by_step
+from curalab._check import check_choice, rows_of
+from curalab.effect._steps import ALL_STEPS
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.ledger import Ledger
 from curalab_widgets._cards import Cards, plain
 from curalab_widgets._panel import Panel
-from curalab_widgets.effect._log import StepLog
+from curalab_widgets.effect._controls import CLASS, controls
+from curalab_widgets.effect._log import StepLog, events_of, touched
+from curalab_widgets.effect._source import Source
 from curalab_widgets.effect._told import (
     by_table,
     headline,
@@ -31,8 +34,6 @@ from curalab_widgets.figures._steps import effect_steps
 __all__ = ["EffectPanel"]
 
 _TILES = 32
-_CLASS = "class"
-_MEASURES = ("items", "ledger", "test", "embedding")
 
 
 class EffectPanel(Panel):
@@ -93,9 +94,11 @@ class EffectPanel(Panel):
 
     effects = traitlets.Dict()
     step = traitlets.Unicode("")
-    by = traitlets.Unicode(_CLASS)
+    by = traitlets.Unicode(CLASS)
 
     _state = ("step", "by", "selected")
+    _choice: ipywidgets.Dropdown
+    _toggle: ipywidgets.Button  # with a ledger
 
     def __init__(
         self,
@@ -111,82 +114,46 @@ class EffectPanel(Panel):
         link: str | None = None,
     ) -> None:
         found = {} if effects is None else named_effects(effects)
-        given = {"items": items, "ledger": ledger, "test": test, "embedding": embedding}
-        self._source: dict[str, Any] = {**given, "labels": labels}
+        self._source = Source(items, ledger, test, embedding, labels)
         if not found:
-            self._need_source()
-        if items is None:
-            touched = [one for effect in found.values() for one in _touched(effect)]
-            items = pd.DataFrame(index=pd.Index(list(dict.fromkeys(touched))))
-        else:
+            self._source.check()
+        if items is not None:
             check_table("items", items)
+        else:
+            ids = dict.fromkeys(one for effect in found.values() for one in touched(effect))
+            items, labels = pd.DataFrame(index=pd.Index(list(ids))), "label"
         title = "What the steps were worth"
         super().__init__(items, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
         self._groups = named_groups(groups)
-        self._cards = Cards(items.drop(columns=self._labels or [], errors="ignore"))
+        self._cards = Cards(items.drop(columns=self._labels or []))
         self._log = StepLog(ledger)
-        self._build()
-        if found:
-            self.effects = found
-        else:
-            self._forest.children = [ipywidgets.HTML("<i>Nothing is measured yet.</i>")]
-
-    def _need_source(self) -> None:
-        lacking = [name for name in _MEASURES if self._source[name] is None]
-        if lacking:
-            hint = "Or give 'effects', measured elsewhere."
-            raise ValueError(complain(lacking[0], "given, to measure the steps", None, hint))
-
-    def _build(self) -> None:
-        self._forest = ipywidgets.HBox()
-        self._forest.add_class("curalab-effect-forest")
         self._headline, self._said_of, self._table, self._card, self._tiles = (
             ipywidgets.HTML() for _ in range(5)
         )
-        self._choice = ipywidgets.Dropdown(description="Step", tooltip="The step to look at")
-        self._choice.observe(self._chosen, "value")
-        options = [_CLASS, *self._groups]
-        by = ipywidgets.Dropdown(options=options, description="By", tooltip="What the table is by")
-        traitlets.link((self, "by"), (by, "value"))
-        bar = [self._choice, *([by] if self._groups else [])]
-        if self._ledger is not None:
-            take = "Take back all its decisions"
-            self._toggle = self._button("Undo this step", take, self.toggle_step)
-            again = "Take back what was done here last"
-            bar += [self._toggle, self._button("Undo", again, self.undo, key="u")]
-        if self._can_measure():
-            measure = "Measure all steps of the ledger as it is now"
-            bar.append(self._button("Measure", measure, self.measure))
-        side = ipywidgets.VBox([self._card, self._tiles])
-        for widget, name in ((side, "side"), (self._said_of, "said"), (self._table, "parts")):
-            widget.add_class(f"curalab-effect-{name}")
-        self._show([self._headline], [self._forest], bar, [self._said_of], [self._table, side])
+        self._forest = ipywidgets.HBox([ipywidgets.HTML("<i>Nothing is measured yet.</i>")])
+        self._show(*controls(self))
+        if found:
+            self.effects = found
 
     # ---- what a hand can do ----------------------------------------------------------------------
 
     def measure(self, n_seeds: int = 10, random_state: int | None = 0) -> None:
         """Measure all steps of the ledger as it is now; beside the kernel where one can wait."""
-        self._need_source()
-        source = dict(self._source)
-        items, ledger = source.pop("items"), source.pop("ledger")
-
-        def compute() -> Any:
-            return effect_by_step(
-                items, ledger, **source, n_seeds=n_seeds, random_state=random_state
-            )
+        self._source.check()
+        compute = partial(self._source.measure, n_seeds, random_state)
 
         def done(effects: Any) -> None:
             self.effects = effects
-            self._say(f"Measured: {self._n_steps()}.")
+            n = sum(name != ALL_STEPS for name in effects)
+            self._say(f"Measured: {'1 step' if n == 1 else f'{n:,} steps'}.")
 
         self._work.ask(compute, done, what="Measuring the steps")
 
     def table(self) -> pd.DataFrame:
         """Return the effect of the chosen step for each class or group: see `Effect.by`."""
         effect = self.effects[self.step]
-        groups = self._groups.get(self.by)
-        parts: pd.DataFrame = effect.per_class if self.by == _CLASS else effect.by(groups)
-        return parts
+        parts = effect.per_class if self.by == CLASS else effect.by(self._groups[self.by])
+        return pd.DataFrame(parts)
 
     def undo_step(self) -> None:
         """Take back all decisions of the chosen step, as one."""
@@ -199,7 +166,7 @@ class EffectPanel(Panel):
 
     def toggle_step(self) -> None:
         """Take the chosen step back, or bring it back where that was done already."""
-        if self._is_taken_back():
+        if self._log.is_taken_back(self._events()):
             self.redo_step()
         else:
             self.undo_step()
@@ -210,6 +177,8 @@ class EffectPanel(Panel):
         if not self._history:
             raise ValueError("There is nothing to undo: no step was taken back here.")
         super().undo()
+
+    def _heed(self, _: pd.DataFrame | None) -> None:
         self._read_ledger()
 
     def _turn(self, find: Callable[[list[int]], list[int]], what: str, nothing: str) -> None:
@@ -219,27 +188,20 @@ class EffectPanel(Panel):
         if not (events := find(self._events())):
             raise ValueError(f"There is nothing to {nothing}.")
         undone = ledger.undo_many(events, actor=self._actor)
-        self._history.append((list(undone), self._touched()))
+        self._history.append((list(undone), touched(self.effects[self.step])))
         self._read_ledger()
         self.recorded += 1
-        again = " Measure again." if self._can_measure() else ""
+        again = "" if self._source.lacking else " Measure again."
         said = f"{what}: {self._count(len(undone))} of {self.step}"
         self._say(f"{said}. The numbers are of before.{again}")
 
     def _events(self) -> list[int]:
-        return list(_noted(self.effects.get(self.step)).get("events", ()))
-
-    def _is_taken_back(self) -> bool:
-        events = self._events()
-        return bool(events) and self._ledger is not None and not self._log.standing(events)
-
-    def _can_measure(self) -> bool:
-        return all(self._source[name] is not None for name in _MEASURES)
+        return events_of(self.effects.get(self.step))
 
     def _read_ledger(self) -> None:
         self._log.read()
         if self._ledger is not None:
-            is_back = self._is_taken_back()
+            is_back = self._log.is_taken_back(self._events())
             self._toggle.description = "Bring this step back" if is_back else "Undo this step"
             self._toggle.tooltip = f"{'Bring' if is_back else 'Take'} back all its decisions"
 
@@ -248,13 +210,9 @@ class EffectPanel(Panel):
     @traitlets.validate("effects")
     def _known_effects(self, proposal: Any) -> dict[str, Any]:
         effects = named_effects(proposal["value"])
-        embedding = self._source["embedding"]
         for name, effect in effects.items():
-            rows_of(self.ids, _touched(effect), name="effects")
-            made = effect.params.get("vectors", {}).get("embedding")
-            if embedding is not None and made not in (None, embedding.fingerprint):
-                what = f"{name!r} of the embedding {made[:8]}, not of {embedding.fingerprint[:8]}"
-                raise ValueError(complain("effects", "of the embedding given", what=what))
+            rows_of(self.ids, touched(effect), name="effects")
+            self._source.check_made_of(name, effect)
         return effects
 
     @traitlets.validate("step")
@@ -263,7 +221,7 @@ class EffectPanel(Panel):
 
     @traitlets.validate("by")
     def _known_by(self, proposal: Any) -> str:
-        return check_choice("by", proposal["value"], [_CLASS, *self._groups])
+        return check_choice("by", proposal["value"], [CLASS, *self._groups])
 
     @traitlets.observe("effects")
     def _draw(self, _: Any) -> None:
@@ -296,15 +254,15 @@ class EffectPanel(Panel):
         self._choice.value = self.step
         at = list(self.effects).index(self.step)
         band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-        ends = {"y0": at - 0.48, "y1": at + 0.48, "line_width": 0}
+        band |= {"y0": at - 0.48, "y1": at + 0.48, "line_width": 0}
         (forest,) = self._forest.children
-        forest.update_layout(shapes=[{**band, **ends, "fillcolor": "rgba(128,128,128,.14)"}])
+        forest.update_layout(shapes=[{**band, "fillcolor": "rgba(128,128,128,.14)"}])
         effect = self.effects[self.step]
         notes = "".join(f"<li>{plain(note, limit=300)}</li>" for note in effect.details["notes"])
         self._said_of.value = f"<b>{plain(effect.sentence, limit=700)}</b><ul>{notes}</ul>"
         self._read_ledger()
         self._draw_table()
-        self.selected = self._touched()
+        self.selected = touched(self.effects[self.step])
         self._draw_tiles()
 
     @traitlets.observe("by")
@@ -318,7 +276,7 @@ class EffectPanel(Panel):
         self._card.value = self._cards.card(rows[0]) if len(rows) == 1 else ""
 
     def _draw_tiles(self) -> None:
-        ids = self._touched()
+        ids = touched(self.effects[self.step])
         shown = rows_of(self.ids, ids[:_TILES]).tolist()
         done = self._log.done(self._events())
         labels = [tile_label(self._given(row), done.get(self.ids[row])) for row in shown]
@@ -326,16 +284,9 @@ class EffectPanel(Panel):
         told = f"<b>{len(ids):,} rows</b> touched{more}" if ids else ""
         self._tiles.value = told + self._cards.tiles(shown, labels=labels)
 
-    def _touched(self) -> list[Any]:
-        return _touched(self.effects[self.step]) if self.step in self.effects else []
-
     def _pick(self, what: str, number: int) -> None:
         if what == "row":
             self.selected = [self.ids[number]]
-
-    def _n_steps(self) -> str:
-        n = sum(name != ALL_STEPS for name in self.effects)
-        return "1 step" if n == 1 else f"{n:,} steps"
 
     # ---- without a kernel ------------------------------------------------------------------------
 
@@ -347,13 +298,3 @@ class EffectPanel(Panel):
             f"<p>{plain(self.step)}: {plain(self.effects[self.step].sentence, limit=700)}</p>"
             f"{self._table.value}"
         )
-
-
-def _noted(effect: Any) -> Mapping[str, Any]:
-    """Return what is known of the step that an effect is of."""
-    noted: Mapping[str, Any] = {} if effect is None else effect.details.get("step", {})
-    return noted
-
-
-def _touched(effect: Any) -> list[Any]:
-    return list(_noted(effect).get("ids", ()))

@@ -1,8 +1,8 @@
-"""The decisions of a step in the ledger: which of them stand, taken back and brought back."""
+"""The decisions of a step: which they are, and which of them stand in the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from curalab.ledger import Ledger
 from curalab.ledger.replay import stands
 
-__all__ = ["StepLog"]
+__all__ = ["StepLog", "events_of", "touched"]
 
 
 class StepLog:
@@ -31,6 +31,10 @@ class StepLog:
         """Return those of the events that nobody took back."""
         return [event for event in events if event in self._standing]
 
+    def is_taken_back(self, events: Sequence[int]) -> bool:
+        """Whether a ledger says of all of the events that they were taken back."""
+        return self._log is not None and bool(events) and not self.standing(events)
+
     def against(self, events: Sequence[int]) -> list[int]:
         """Return the undos that hold against the events."""
         if self._log is None:
@@ -46,3 +50,19 @@ class StepLog:
         told: pd.DataFrame = self._log.loc[self._log.index.isin(events)]
         cells = zip(told["row_id"], told["action"], told["new"], strict=True)
         return {one: {"action": action, "new": new} for one, action, new in cells}
+
+
+def _noted(effect: Any) -> Mapping[str, Any]:
+    """Return what is known of the step that an effect is of."""
+    noted: Mapping[str, Any] = {} if effect is None else effect.details.get("step", {})
+    return noted
+
+
+def events_of(effect: Any) -> list[int]:
+    """Return the decisions of the step that an effect is of."""
+    return list(_noted(effect).get("events", ()))
+
+
+def touched(effect: Any) -> list[Any]:
+    """Return the ids of the rows that they are about."""
+    return list(_noted(effect).get("ids", ()))

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import pandas as pd
 import traitlets
 
 import curalab as cl
-from curalab._check import IntArray, align, check_choice, complain, rows_of
+from curalab._check import IntArray, check_choice, complain, rows_of
 from curalab.embedding import Embedding
 from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.maps import MapQuality
-from curalab_widgets._cards import Cards, data_uri, plain, thumbnail
-from curalab_widgets._panel import Panel, check_ledger
-from curalab_widgets._placed import DECIDED, DECISION, decided, legend, placed, sized, with_results
-from curalab_widgets._points import Paint, density, paint, point_view, raster
+from curalab_widgets._cards import Cards
+from curalab_widgets._decisions import DECIDED, check_ledger, decided
+from curalab_widgets._panel import Panel
+from curalab_widgets._placed import Drawn, legend, placed, with_color, with_results
+from curalab_widgets._points import Paint
 from curalab_widgets.map._controls import controls
-from curalab_widgets.map._finding import RULES, found, joined, like, walk
+from curalab_widgets.map._finding import RULES, found, joined, like
+from curalab_widgets.map._shown import painted, pictured, sized, status, still, told_gallery
 
 __all__ = ["MapPanel"]
 
-_GALLERY = 48
 _CROWD = 200_000  # points from which density is shown at first
+_DECISION = "decision"  # the column that says what was decided
 
 
 class MapPanel(Panel):
@@ -120,38 +121,28 @@ class MapPanel(Panel):
     ) -> None:
         xy, table = placed(view, items)
         results = results if isinstance(results, list | tuple) else (results,)
-        table = with_results(table, results, view, embedding)
-        if color is not None and not isinstance(color, str):
-            name = str(getattr(color, "name", None) or "color")
-            table = table.assign(**{name: np.asarray(align("color", color, table.index))})
-            color = name
+        table, color = with_color(with_results(table, results, view, embedding), color)
         self._cards = Cards(table)
         check_ledger(ledger)
         if ledger is not None:
-            self._decision = DECISION if DECISION not in table else f"{DECISION} in the ledger"
+            self._decision = f"{_DECISION} in the ledger" if _DECISION in table else _DECISION
             table = table.assign(**{self._decision: decided(ledger, table.index)})
         title = "Map of items"
         super().__init__(table, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
-        # The one place where points (drawn, numbered by the engine) and rows (of items) meet.
-        self._row_of = np.flatnonzero(np.isfinite(xy).all(axis=1))
-        self._point_of = np.full(len(xy), -1)
-        self._point_of[self._row_of] = np.arange(len(self._row_of))
-        self._view, self._xy, self._embedding = view, xy[self._row_of], embedding
+        self._view, self._drawn, self._embedding = view, Drawn(xy), embedding
         self._trust = next((each.summary for each in results if isinstance(each, MapQuality)), "")
         self.color = color
         self._paint = self._painted()
-        self._points = point_view(
-            engine, self._xy, colored=self._paint, on_select=self._take, on_hover=self._look_at
+        self._points = self._drawn.view(
+            engine, colored=self._paint, on_select=self._take, on_hover=self._look_at
         )
-        self._points.widget.add_class("curalab-points")
         self._points.box.add_class("curalab-sight")
         self.observe(self._recolor, "color")
         self._card = ipywidgets.HTML("<i>Rest the mouse on a point to see its item.</i>")
         self._legend, self._gallery = ipywidgets.HTML(), ipywidgets.HTML()
-        self._query = ipywidgets.Text()
         self._keys["Escape"] = self.clear
         self._show(*controls(self))
-        self.density = len(self._xy) >= _CROWD
+        self.density = len(self._drawn.xy) >= _CROWD
         self.pictures = bool(self._cards.images)
         self._tell()
 
@@ -171,8 +162,7 @@ class MapPanel(Panel):
         Numbers are found as ``low..high``, both ends included. Returns how many items were
         found; where there are none, the selection stays.
         """
-        text = text.strip()
-        if not text:
+        if not (text := text.strip()):
             return 0
         rows = found(text, self._items, column=self.color, texts=self._cards.texts)
         if len(rows):
@@ -187,7 +177,7 @@ class MapPanel(Panel):
 
     def more_like_these(self) -> None:
         """Select what belongs with the selected items: see `grow`."""
-        self._set_selected(self._grown())
+        self.selected = self._grown()
 
     def _grown(self) -> pd.Index:
         if not self.selected:
@@ -195,23 +185,16 @@ class MapPanel(Panel):
         grown = cl.grow(self._need_embedding(), self.selected)
         return self.ids.intersection(grown.ids, sort=False)
 
-    def _set_selected(self, ids: pd.Index) -> None:
-        self.selected = ids
-
-    def clear(self) -> None:
-        """Select nothing."""
-        self.selected = []
-
     def show_all(self) -> None:
         """Zoom out to all points."""
         self._points.reset()
 
     def zoom_in(self) -> None:
         """Zoom in on the selected points."""
-        points = self._point_of[self._rows()]
-        if not (points >= 0).any():
+        points = self._drawn.points(self._rows())
+        if not len(points):
             raise ValueError("There is nothing to zoom in on: no point is selected.")
-        self._points.approach(points[points >= 0])
+        self._points.approach(points)
 
     def save_view(self, name: str) -> None:
         """Keep under a name what is selected, how the points look, and what part is in view."""
@@ -230,78 +213,55 @@ class MapPanel(Panel):
         for trait, value in kept.items():
             setattr(self, trait, value)
 
-    def _nearest_to_query(self) -> None:
-        self.nearest(self._query.value.strip() or next(iter(self.selected), ""))
-
-    def _grow(self) -> None:
-        self._work.ask(self._grown, self._set_selected, what="Looking for more like these")
-
     def _need_embedding(self) -> Embedding:
         if self._embedding is None:
             raise ValueError(complain("embedding", "given to the panel, to find like items", None))
         return self._embedding
 
-    def _take(self, points: IntArray) -> None:
-        self.select(self.ids[self._row_of[points]])
+    def _take(self, rows: IntArray) -> None:
+        self.select(self.ids[rows])
 
     def _pick(self, what: str, number: int) -> None:
         if what == "row":
-            self._card.value = self._cards.card(number)
+            self._look_at(number)
         elif what == "color":
-            self.select(self.ids[self._row_of[self._paint.codes == number]])
+            self._take(self._drawn.rows[self._paint.codes == number])
 
-    def _look_at(self, point: int | None) -> None:
-        if point is not None:
-            self._card.value = self._cards.card(int(self._row_of[point]))
-
-    def _write_down(self, decisions: pd.DataFrame) -> pd.RangeIndex:
-        events = super()._write_down(decisions)
-        rows, said = rows_of(self.ids, decisions["row_id"]), self._items[self._decision].copy()
-        said.iloc[rows] = decisions["action"].map(DECIDED).to_numpy()
-        self._decided(said)
-        return events
+    def _look_at(self, row: int) -> None:
+        self._card.value = self._cards.card(row)
 
     def _grounds(self) -> dict[str, Any]:
         seen = self._view.fingerprint if isinstance(self._view, Embedding) else None
         return {"embedding": seen, "reason": "selected on a map"}
 
-    def undo(self) -> None:
-        """Take back the panel's last decision, after a restart the actor's; select its items."""
-        super().undo()
-        self._decided(decided(self._need_ledger(), self.ids))
-
-    def _decided(self, said: pd.Series[str]) -> None:
-        """Show what is decided now: the column of decisions, and its colours."""
+    def _heed(self, decisions: pd.DataFrame | None) -> None:
+        said: Any = self._items[self._decision].copy()
+        if decisions is None:
+            said = decided(self._need_ledger(), self.ids)
+        else:
+            rows = rows_of(self.ids, decisions["row_id"])
+            said.iloc[rows] = decisions["action"].map(DECIDED).to_numpy()
         self._items = self._items.assign(**{self._decision: said})
         if self.color == self._decision:
-            told = self._said.value
             self._recolor(None)
-            self._said.value = told
 
     # ---- what is shown ---------------------------------------------------------------------------
 
-    @traitlets.validate("color")
-    def _known_color(self, proposal: Any) -> Any:
-        if proposal["value"] is not None:
-            known = self._items.drop(columns=self._cards.images)
-            check_column(known, proposal["value"], name="color")
-        return proposal["value"]
-
-    @traitlets.validate("combine")
-    def _known_rule(self, proposal: Any) -> Any:
-        return check_choice("combine", proposal["value"], list(RULES))
-
-    @traitlets.validate("size")
-    def _known_size(self, proposal: Any) -> Any:
-        if proposal["value"] is not None:
-            check_column(self._items, proposal["value"], name="size")
-            sized(self._items[proposal["value"]])
-        return proposal["value"]
+    @traitlets.validate("color", "size", "combine")
+    def _known(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if name == "combine":
+            return check_choice(name, value, list(RULES))
+        if value is not None:
+            check_column(self._items.drop(columns=self._cards.images), value, name=name)
+            if name == "size":
+                sized(self._items[value])
+        return value
 
     @traitlets.observe("size")
     def _resize(self, _: Any) -> None:
-        column = None if self.size is None else self._items[self.size].iloc[self._row_of]
-        self._points.resize(None if column is None else sized(column))
+        rows, size = self._drawn.rows, self.size
+        self._points.resize(None if size is None else sized(self._items[size].iloc[rows]))
 
     @traitlets.observe("opacity")
     def _fade(self, _: Any) -> None:
@@ -313,13 +273,9 @@ class MapPanel(Panel):
 
     @traitlets.observe("pictures")
     def _picture(self, _: Any) -> None:
-        self._points.picture(self._thumbnail if self.pictures and self._cards.images else None)
-
-    def _thumbnail(self, point: int) -> str:
-        try:
-            return thumbnail(self._items[self._cards.images[0]].iloc[self._row_of[point]], side=64)
-        except ValueError:
-            return ""
+        shown = self._cards.images[:1] if self.pictures else []
+        of = [self._items[name].iloc[self._drawn.rows] for name in shown]
+        self._points.picture(partial(pictured, of[0]) if of else None)
 
     def _recolor(self, _: Any) -> None:
         self._paint = self._painted()
@@ -327,58 +283,17 @@ class MapPanel(Panel):
         self._tell()
 
     def _painted(self) -> Paint:
-        column = None if self.color is None else self._items[self.color].iloc[self._row_of]
-        painted = paint(column, len(self._row_of))
-        if not self._trust:
-            return painted
-        misplaced = self._items["map_misplaced"].iloc[self._row_of].fillna(False)
-        return replace(painted, faint=misplaced.to_numpy(dtype=bool))
+        return painted(self._items, self.color, self._drawn, is_judged=bool(self._trust))
 
     @traitlets.observe("selected")
     def _highlight(self, _: Any) -> None:
-        points = self._point_of[self._rows()]
-        self._points.select(points[points >= 0])
+        self._points.select(self._drawn.points(self._rows()))
         self._tell()
 
     def _tell(self) -> None:
         self._legend.value = legend(self._paint, tag="button")
-        rows = self._walk()
-        more = len(self.selected) - len(rows)
-        told = f"<small>{len(rows)} of {len(self.selected):,} shown</small>" if more else ""
-        self._gallery.value = told + self._cards.tiles(rows, labels=self._colored(rows))
-        self._say(self._status())
-
-    def _walk(self) -> list[int]:
-        """Return rows for the gallery, with vectors as a walk on which neighbours are alike."""
-        known = [] if self._embedding is None else self.selected
-        if self._embedding is None or not self._embedding.ids.isin(known).any():
-            return list(rows_of(self.ids, self.selected[:_GALLERY]).tolist())
-        return list(rows_of(self.ids, walk(known, self._embedding, _GALLERY)).tolist())
-
-    def _colored(self, rows: list[int]) -> list[Any]:
-        return [""] * len(rows) if self.color is None else list(self._items[self.color].iloc[rows])
-
-    def _status(self) -> str:
-        lost = len(self.ids) - len(self._row_of)
-        more = f" {lost:,} have no place on the map." if lost else ""
-        return f"{len(self.selected):,} of {len(self.ids):,} items selected.{more}"
-
-    def _trusted(self) -> str:
-        return (
-            f"<small>On this map {plain(self._trust, limit=400)} (faint).</small>"
-            if self._trust
-            else ""
-        )
+        self._gallery.value = told_gallery(self)
+        self._say(status(self))
 
     def _still(self) -> str:
-        drawn = density if self.density else raster
-        picture = data_uri(drawn(self._xy, self._paint))
-        rows = (self._rows() or list(range(len(self.ids))))[:6]
-        told = {} if self.color is None else {str(self.color): self._colored(rows)}
-        look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
-        return (
-            f"<p>{plain(self._status())} {self._trusted()}</p><div style='{look}'>"
-            f"<img alt='Map of {len(self.ids):,} items' src='{picture}' width='420' height='420'>"
-            f"<div style='flex:1 1 280px'>{legend(self._paint, tag='span')}"
-            f"{self._cards.table(rows, told)}</div></div>"
-        )
+        return still(self)

@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
+from curalab_widgets._controls import dropdown, labelling, toggles, tools
 from curalab_widgets.map._finding import RULES
+from curalab_widgets.map._shown import told_trust
 
 if TYPE_CHECKING:
     from curalab_widgets.map import MapPanel
 
 __all__ = ["controls"]
 
-_TOOLS = {
-    "lasso": "Draw around points to select them",
-    "box": "Drag a rectangle over points to select them",
-    "move": "Drag the map; the wheel zooms",
-}
-
 
 def controls(panel: MapPanel) -> list[list[ipywidgets.Widget]]:
     """Return the rows of a map panel."""
     side = ipywidgets.VBox(
-        [ipywidgets.HTML(panel._trusted()), panel._card, panel._legend, panel._gallery]
+        [ipywidgets.HTML(told_trust(panel)), panel._card, panel._legend, panel._gallery]
     )
     side.add_class("curalab-side")
     panel._gallery.add_class("curalab-gallery")
@@ -32,17 +28,11 @@ def controls(panel: MapPanel) -> list[list[ipywidgets.Widget]]:
     return [*rows, _deciding(panel)]
 
 
-def _toggles(words: dict[str, str]) -> ipywidgets.ToggleButtons:
-    options = [(name.title(), name) for name in words]
-    return ipywidgets.ToggleButtons(options=options, tooltips=list(words.values()))
-
-
 def _selecting(panel: MapPanel) -> list[ipywidgets.Widget]:
-    tool, rule = _toggles(_TOOLS), _toggles(RULES)
-    tool.observe(lambda change: panel._points.use(change["new"]), "value")
+    rule = toggles(RULES)
     traitlets.link((panel, "combine"), (rule, "value"))
     return [
-        tool,
+        tools(panel._points.use),
         rule,
         panel._button("Clear", "Select nothing (Esc)", panel.clear),
         panel._button("Zoom in", "Zoom in on the selected points", panel.zoom_in),
@@ -51,26 +41,33 @@ def _selecting(panel: MapPanel) -> list[ipywidgets.Widget]:
 
 
 def _finding(panel: MapPanel) -> list[ipywidgets.Widget]:
-    query = panel._query
-    query.description, query.continuous_update = "Find", False
+    query = ipywidgets.Text(description="Find", continuous_update=False)
     query.placeholder = "ids, a value, low..high, words"
     query.observe(lambda change: panel._try(lambda: panel.find(change["new"])), "value")
     names = [name for name in panel._items.columns if name not in panel._cards.images]
-    row = [panel._dropdown("color", "Colour by", names, none="nothing"), query]
+    row = [dropdown(panel, "color", "Colour by", names, none="nothing"), query]
     if panel._embedding is None:
         return row
+
+    def nearest() -> None:
+        panel.nearest(query.value.strip() or next(iter(panel.selected), ""))
+
+    def grow() -> None:
+        what = "Looking for more like these"
+        panel._work.ask(panel._grown, lambda ids: setattr(panel, "selected", ids), what=what)
+
     near = "The items nearest to the one, or to the text, in Find; else to the one selected"
     return [
         *row,
-        panel._button("Nearest", near, panel._nearest_to_query),
-        panel._button("More like these", "What belongs with the selected items", panel._grow),
+        panel._button("Nearest", near, nearest),
+        panel._button("More like these", "What belongs with the selected items", grow),
     ]
 
 
 def _looks(panel: MapPanel) -> list[ipywidgets.Widget]:
     """Return what changes the look of the points, and the views that were kept."""
     numbers = list(panel._items.select_dtypes("number").columns)
-    row = [panel._dropdown("size", "Size by", numbers, none="nothing")] if numbers else []
+    row = [dropdown(panel, "size", "Size by", numbers, none="nothing")] if numbers else []
     solid = ipywidgets.FloatSlider(min=0.05, max=1, step=0.05, description="Opacity")
     solid.readout, solid.continuous_update = False, False
     traitlets.link((panel, "opacity"), (solid, "value"))
@@ -105,5 +102,5 @@ def _deciding(panel: MapPanel) -> list[ipywidgets.Widget]:
         panel._button("Keep", "The selected items are right as they are", panel.keep),
         panel._button("Drop", "The selected items do not belong in the dataset", panel.drop),
         panel._button("Undo", "Take back the last decision", panel.undo, key="u"),
-        *panel._labelling(),
+        *labelling(panel),
     ]

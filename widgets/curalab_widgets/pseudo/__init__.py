@@ -10,28 +10,22 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from curalab._check import (
-    BoolArray,
-    IntArray,
-    align,
-    are_invented,
-    check_real,
-)
+from curalab._check import BoolArray, IntArray, align, are_invented, check_real
 from curalab.items._table import check_table
 from curalab.ledger import Ledger
 from curalab.pseudo_labels import Honesty
 from curalab_widgets._cards import Cards
 from curalab_widgets._panel import Panel
-from curalab_widgets.figures import reliability_diagram
 from curalab_widgets.figures._live import live
-from curalab_widgets.pseudo._drawn import figure, picture, shapes
+from curalab_widgets.pseudo._controls import STEP, controls
+from curalab_widgets.pseudo._drawn import figure, shapes, still, told_facts
 from curalab_widgets.pseudo._line import Line, fitting
-from curalab_widgets.pseudo._rows import VIEWS, gallery
+from curalab_widgets.pseudo._rows import gallery
 from curalab_widgets.pseudo._standing import ACCEPTED, OPEN, REJECTED, Standing, refuse_labelled
 
 __all__ = ["PseudoLabelPanel"]
 
-_START, _STEP = 0.9, 0.001
+_START = 0.9
 
 
 class PseudoLabelPanel(Panel):
@@ -89,6 +83,10 @@ class PseudoLabelPanel(Panel):
     accepted: traitlets.List[Any] = traitlets.List(read_only=True)
 
     _state = ("threshold", "discovered", "selected")
+    _slider: ipywidgets.FloatSlider
+    _view: ipywidgets.ToggleButtons
+    _beside: ipywidgets.VBox
+    _accept: ipywidgets.Button  # with a ledger
 
     def __init__(
         self,
@@ -116,82 +114,15 @@ class PseudoLabelPanel(Panel):
         self._standing = ledger and Standing(
             self._soft, ledger, field=labels, actor=self._actor, history=self._history
         )
-        self._build()
+        self._facts, self._classes, self._gallery, self._card = (
+            ipywidgets.HTML() for _ in range(4)
+        )
+        self._plot = live(figure(self._line, discovered=False))
+        self._show(*controls(self))
         try:
             self.threshold = self._line.reachable(0.95)
         except ValueError:
             self.threshold = _START
-
-    def _build(self) -> None:
-        self._facts, self._classes, self._gallery, self._card = (
-            ipywidgets.HTML() for _ in range(4)
-        )
-        self._gallery.add_class("curalab-pseudo-gallery")
-        self._card.add_class("curalab-pseudo-card")
-        self._card.value = "<i>Click an item to select it and to see it whole.</i>"
-        self._plot = live(figure(self._line, discovered=False))
-        self._plot.add_class("curalab-pseudo-plot")
-        self._plot.data[-1].on_click(self._clicked)
-        self._facts.add_class("curalab-pseudo-facts")
-        self._classes.add_class("curalab-pseudo-classes")
-        self._beside = ipywidgets.VBox([self._classes])
-        self._view = ipywidgets.ToggleButtons(options=list(VIEWS), tooltips=list(VIEWS.values()))
-        self._view.observe(self._draw_gallery, "value")
-        self._keys["Escape"] = self.clear
-        self._show(
-            [self._facts],
-            self._moving(),
-            [self._plot, self._placed_beside()],
-            [self._view],
-            [self._gallery, self._card],
-            self._deciding(),
-        )
-
-    def _moving(self) -> list[ipywidgets.Widget]:
-        self._slider = ipywidgets.FloatSlider(
-            min=0, max=1, step=_STEP, readout_format=".3f", description="Accept from"
-        )
-        self._slider.add_class("curalab-pseudo-slider")
-        self._slider.observe(self._slid, "value")
-        bar: list[ipywidgets.Widget] = [self._slider]
-        if self._line.has_discovered:
-            tick = ipywidgets.Checkbox(description="Discovered classes too", indent=False)
-            traitlets.link((self, "discovered"), (tick, "value"))
-            bar.append(tick)
-        if self._line.judged is None:
-            return bar
-        aim = ipywidgets.BoundedFloatText(value=95, min=3, max=100, description="Right, in %")
-        aim.add_class("curalab-pseudo-aim")
-        hint = "The lowest line above which so many are right: sure at 95 %, with 2 % to spare"
-        go_there = self._button("Move the line there", hint, lambda: self.reach(aim.value / 100))
-        return [*bar, aim, go_there]
-
-    def _placed_beside(self) -> ipywidgets.Widget:
-        other = ipywidgets.ToggleButtons(
-            options=["Classes", "Reliability"],
-            tooltips=["What is above the line in each class", "How true the confidence is"],
-        )
-        other.observe(self._put_beside, "value")
-        whole = [self._beside] if self._line.judged is None else [other, self._beside]
-        return ipywidgets.VBox(whole).add_class("curalab-pseudo-beside")
-
-    def _deciding(self) -> list[ipywidgets.Widget]:
-        if self._ledger is None:
-            return []
-        hint = "Record the labels of all rows above the line that are undecided"
-        self._accept = self._button("Accept above the line", hint, self.accept, key="a")
-        self._accept.button_style = "primary"
-        one, no = "Record the proposed labels of these", "Record that these proposals are wrong"
-        back = "Take back the last decision, an acceptance as a whole"
-        return [
-            self._accept,
-            self._button("Accept selected", one, self.accept_selected, key="s"),
-            self._button(
-                "Reject selected", f"{no}; the rows stay unlabelled", self.reject, key="r"
-            ),
-            self._button("Undo", back, self.undo, key="u"),
-            self._button("Clear", "Select nothing (Esc)", self.clear),
-        ]
 
     # ---- the line --------------------------------------------------------------------------------
 
@@ -214,7 +145,7 @@ class PseudoLabelPanel(Panel):
         )
 
     def _slid(self, change: Any) -> None:
-        if abs(change["new"] - self.threshold) > _STEP / 2 + 1e-9:  # not the line itself, rounded
+        if abs(change["new"] - self.threshold) > STEP / 2 + 1e-9:  # not the line itself, rounded
             self.threshold = change["new"]
 
     def _clicked(self, trace: Any, points: Any, _: Any) -> None:
@@ -262,14 +193,10 @@ class PseudoLabelPanel(Panel):
         standing.undone(events)
         self._tell(f"Taken back: {self._count(len(ids))}.")
 
-    def clear(self) -> None:
-        """Select nothing."""
-        self.selected = []
-
-    def _record(self, **columns: Any) -> None:
-        super()._record(**columns)  # keep, drop or another label
-        self._now()
-        self._draw()
+    def _heed(self, decisions: pd.DataFrame | None) -> None:
+        if decisions is not None:  # keep, drop or another label; `undo` sees to itself
+            self._now()
+            self._draw()
 
     def _now(self) -> Standing:
         """Return how the proposals stand, by what anybody has written until now."""
@@ -318,31 +245,12 @@ class PseudoLabelPanel(Panel):
 
     def _draw(self) -> None:
         above = self._above()
-        told = "".join(f"<div><b>{n}</b><span>{what}</span></div>" for n, what in self._told(above))
-        notes = self._line.notes(above, discovered=self.discovered)
-        warned = "".join(f"<div class='curalab-pseudo-note'>{note}</div>" for note in notes)
-        self._facts.value = f"<div class='curalab-pseudo-numbers'>{told}</div>{warned}"
+        self._facts.value = told_facts(self, above)
         self._classes.value = self._line.table(self.threshold, above, tag="button")
         if self._standing:
             n = int((above & (self._standing.states == OPEN)).sum())
             self._accept.description = f"Accept above the line: {n:,} (A)"
         self._draw_gallery()
-
-    def _told(self, above: BoolArray) -> list[tuple[str, str]]:
-        """Return the numbers of the line, and of the ledger."""
-        numbers = self._line.numbers(self.threshold, above)
-        return [*numbers, self._standing.number(above)] if self._standing else numbers
-
-    def _put_beside(self, change: Any) -> None:
-        is_table = change["new"] == "Classes"
-        if not is_table and not hasattr(self, "_reliability"):
-            drawn = reliability_diagram(self._line.judged)
-            self._reliability = live(
-                drawn.update_layout(
-                    width=350, height=300, margin_l=44, legend={"orientation": "h", "y": -0.3}
-                )
-            )
-        self._beside.children = [self._classes if is_table else self._reliability]
 
     def _draw_gallery(self, _: Any = None) -> None:
         can = self._line.proposals(discovered=self.discovered)
@@ -369,13 +277,4 @@ class PseudoLabelPanel(Panel):
             self._card.value = f"{self._cards.card(number)}<p>{self._line.likely(number)}</p>"
 
     def _still(self) -> str:
-        above = self._above()
-        told = "".join(f"<li><b>{n}</b> {what}</li>" for n, what in self._told(above))
-        notes = self._line.notes(above, discovered=self.discovered)
-        look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
-        return (
-            f"<p>Accepted from a confidence of {self.threshold:.3f} on:</p><ul>{told}</ul>"
-            f"{''.join(f'<p>{note}</p>' for note in notes)}<div style='{look}'>"
-            f"{picture(self._line, self.threshold, discovered=self.discovered)}"
-            f"<div>{self._line.table(self.threshold, above, tag='span')}</div></div>"
-        )
+        return still(self)

@@ -1,4 +1,4 @@
-"""The line above which proposed labels are accepted, drawn: live and still."""
+"""The line above which proposed labels are accepted, drawn and told: live and still."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from curalab._check import BoolArray
 from curalab_widgets._points import COLORS, GREY
 from curalab_widgets.figures._plot import plot
 from curalab_widgets.pseudo._line import Line
@@ -15,7 +16,9 @@ from curalab_widgets.pseudo._line import Line
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["figure", "picture", "shapes"]
+    from curalab_widgets.pseudo import PseudoLabelPanel
+
+__all__ = ["figure", "shapes", "still", "told_facts"]
 
 _ACCURACY, _COVERAGE = COLORS[0], COLORS[1]
 _RIGHT, _ABOVE = "right, of those above", "above the line, of the unlabelled"
@@ -82,10 +85,24 @@ def shapes(threshold: float) -> list[dict[str, Any]]:
     return [{**whole, **zone, "fillcolor": "rgba(128,128,128,.14)"}, {**whole, **mark}]
 
 
+def _numbers(panel: PseudoLabelPanel, above: BoolArray) -> list[tuple[str, str]]:
+    """Return the numbers of the line, and of the ledger."""
+    numbers = panel._line.numbers(panel.threshold, above)
+    return [*numbers, panel._standing.number(above)] if panel._standing else numbers
+
+
+def told_facts(panel: PseudoLabelPanel, above: BoolArray) -> str:
+    """Return the numbers, and what to beware of."""
+    told = [f"<div><b>{n}</b><span>{what}</span></div>" for n, what in _numbers(panel, above)]
+    notes = panel._line.notes(above, discovered=panel.discovered)
+    warned = "".join(f"<div class='curalab-pseudo-note'>{note}</div>" for note in notes)
+    return f"<div class='curalab-pseudo-numbers'>{''.join(told)}</div>{warned}"
+
+
 # ---- without a kernel ----------------------------------------------------------------------------
 
 
-def picture(line: Line, threshold: float, *, discovered: bool) -> str:
+def _picture(line: Line, threshold: float, *, discovered: bool) -> str:
     """Return the same drawn small, as HTML without anything live in it."""
     low, seen = line.lowest, line.curve
     covered = line.coverage(discovered=discovered)
@@ -123,3 +140,17 @@ def picture(line: Line, threshold: float, *, discovered: bool) -> str:
 
 def _text(x: float, y: float, words: str, color: str = GREY, *, at: str = "end") -> str:
     return f"<text x='{x}' y='{y:.0f}' fill='{color}' text-anchor='{at}'>{words}</text>"
+
+
+def still(panel: PseudoLabelPanel) -> str:
+    """Return the panel as a picture and a table."""
+    above, line = panel._above(), panel._line
+    told = "".join(f"<li><b>{n}</b> {what}</li>" for n, what in _numbers(panel, above))
+    notes = line.notes(above, discovered=panel.discovered)
+    look = "display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start"
+    return (
+        f"<p>Accepted from a confidence of {panel.threshold:.3f} on:</p><ul>{told}</ul>"
+        f"{''.join(f'<p>{note}</p>' for note in notes)}<div style='{look}'>"
+        f"{_picture(line, panel.threshold, discovered=panel.discovered)}"
+        f"<div>{line.table(panel.threshold, above, tag='span')}</div></div>"
+    )

@@ -73,16 +73,13 @@ class Line:
         self._proba = soft.proba
         self.has_discovered = bool(soft.is_new.any())
         fresh = np.unique(self.codes[soft.is_new])
-        self.told = [f"{name} (discovered)" if i in fresh else name for i, name in self.numbered]
+        self.told = [
+            f"{name} (discovered)" if i in fresh else name for i, name in enumerate(self.names)
+        ]
         self.judged, self._easy = honesty, honesty is not None and honesty.is_easy
         if honesty is not None:
             self._covered, self._heard = honesty._holds, honesty._counted
             self._predicted = pd.Index(soft.classes).get_indexer(pd.Index(self._heard["predicted"]))
-
-    @property
-    def numbered(self) -> list[tuple[int, str]]:
-        """The classes with their numbers."""
-        return list(enumerate(self.names))
 
     def proposals(self, *, discovered: bool) -> BoolArray:
         """Return which rows have a label proposed, discovered classes included or not."""

@@ -14,6 +14,7 @@ from curalab.items._table import check_table
 from curalab.label_errors import ReviewBudget
 from curalab.ledger import Ledger
 from curalab_widgets._cards import Cards, is_missing
+from curalab_widgets._controls import labelling
 from curalab_widgets.review._beside import Reasons
 from curalab_widgets.review._note import Note
 from curalab_widgets.review._queue import Suspects
@@ -241,7 +242,7 @@ class ReviewPanel(Reviewing):
             [self._view.estimate],
             [self._view.list, self._card, self._facts],
             deciding,
-            self._labelling(),
+            labelling(self),
             [self._note],
             [self._view.second],
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import traitlets
 
 from curalab._check import check_real, complain
-from curalab_widgets._panel import Ids, Panel
+from curalab_widgets._panel import Panel
+from curalab_widgets._selected import Ids
 from curalab_widgets.review._note import Note
 from curalab_widgets.review._queue import Suspects
 from curalab_widgets.review._tally import Tally
@@ -126,6 +128,9 @@ class Reviewing(Panel):
     def _is_secret(self, row: int) -> bool:
         """Whether the actor shall still say of an item, blind, what others have said."""
         return self.second and row in self._waiting and self._waiting.own(row) is None
+
+    def _relabelled(self) -> pd.Index:
+        return self.ids[:0]  # Verdicts knows, and takes such a label back
 
     def _opinion(self, row: int) -> str:
         if row == self._settling:

@@ -13,18 +13,14 @@ import traitlets
 
 from curalab._check import check_choice, check_integer, complain
 from curalab.embedding import Embedding
-from curalab.items._table import check_column
 from curalab.ledger import Ledger
 from curalab.selectors import Selection
 from curalab_widgets._cards import Cards, is_missing, plain
 from curalab_widgets._panel import Panel
 from curalab_widgets._placed import placed
 from curalab_widgets.figures._live import live
-from curalab_widgets.figures._selections import (
-    mix_and_curves,
-    tell_budget,
-    tell_mix,
-)
+from curalab_widgets.figures._selections import mix_and_curves, tell_budget, tell_mix
+from curalab_widgets.selectors._controls import controls
 from curalab_widgets.selectors._maps import RINGS, PickMaps
 from curalab_widgets.selectors._picks import ALL, NONE, Picks
 from curalab_widgets.selectors._told import (
@@ -103,6 +99,9 @@ class SelectorPanel(Panel):
     by = traitlets.Unicode(None, allow_none=True)
 
     _state = ("budget", "shown", "by", "selected")
+    _slider: ipywidgets.IntSlider
+    _choice: ipywidgets.Dropdown
+    _take: ipywidgets.Button
 
     def __init__(
         self,
@@ -121,76 +120,23 @@ class SelectorPanel(Panel):
         self._picks = Picks(selections, table.index, view=view, xy=self._xy, embedding=embedding)
         title = "Selectors side by side"
         super().__init__(table, title=title, ledger=ledger, labels=labels, actor=actor, link=link)
-        if self._labels is not None:
-            check_column(table, labels, name="labels")
         self._is_drawing = False
         self._columns = of_few_values(table, self._labels)
-        self._cards = Cards(table.drop(columns=self._labels or [], errors="ignore"))
+        self._cards = Cards(table.drop(columns=self._labels or []))
         names = self._picks.names
         self._figure: Any = None
         if self._columns or board is not None:
             self._figure = live(mix_and_curves(names, has_mix=bool(self._columns), board=board))
         self._hovers = hovers(self._picks, self.ids, table[labels] if self._labels else None)
         self._read_tags()
-        self._build()
-        with self.hold_trait_notifications():
-            self.budget, self.shown = min(self._picks.sizes), names[0]
-            self.by = next(iter(self._columns), None)
-
-    def _build(self) -> None:
-        self._slider = ipywidgets.IntSlider(
-            min=1, max=max(self._picks.sizes), description="Budget", tooltip="First picks of each"
-        )
-        self._choice = ipywidgets.Dropdown(
-            options=[*self._picks.names, ALL, NONE],
-            description="Show",
-            tooltip="What to show below",
-        )
-        for moved in (self._slider, self._choice):
-            moved.observe(lambda _: self._asked(), "value")
         self._drawn = PickMaps(self._xy, self.model_id)
-        back = ipywidgets.HTML(self._drawn.back)
         self._maps, self._overlap, self._told, self._card, self._tiles = (
             ipywidgets.HTML() for _ in range(5)
         )
-        self._keys["Escape"] = self.clear
-        self._take = self._button("Select these", "Select all that is shown", self.select_shown)
-        common = "Select what all selectors picked"
-        bar = [
-            self._slider,
-            self._choice,
-            self._take,
-            self._button("Select common picks", common, self.select_common),
-            self._button("Clear", "Select nothing (Esc)", self.clear),
-        ]
-        side = ipywidgets.VBox([self._told, self._card, self._tiles])
-        by = ipywidgets.Dropdown(options=self._columns, description="Mix of")
-        self._beside = ipywidgets.HBox([] if self._figure is None else [self._figure])
-        for widget, name in zip(
-            (self._maps, self._overlap, self._beside, side, self._slider),
-            ("maps", "overlap", "effects", "side", "budget"),
-            strict=True,
-        ):
-            widget.add_class(f"curalab-selectors-{name}")
-        self._show(
-            bar,
-            [back, self._maps],
-            [self._overlap, side],
-            self._deciding(),
-            [by] if len(self._columns) > 1 else [],
-            [] if self._figure is None else [self._beside],
-        )
-        if self._columns:
-            traitlets.link((self, "by"), (by, "value"))
-
-    def _deciding(self) -> list[ipywidgets.Widget]:
-        if self._ledger is None:
-            return []
-        return [
-            self._button("Choose these", "Tag the picks shown as selected", self.choose, key="t"),
-            self._button("Keep", "The selected items are right as they are", self.keep, key="k"),
-            self._button("Undo", "Take back the last decision", self.undo, key="u"),
-        ]
+        self._show(*controls(self))
+        with self.hold_trait_notifications():
+            self.budget, self.shown = min(self._picks.sizes), names[0]
+            self.by = next(iter(self._columns), None)
 
     # ---- what a hand can do ----------------------------------------------------------------------
 
@@ -220,10 +166,6 @@ class SelectorPanel(Panel):
         """Select what every selector picked at this budget."""
         self.selected = self.ids[self._picks.common(self.budget)]
 
-    def clear(self) -> None:
-        """Select nothing."""
-        self.selected = []
-
     def choose(self) -> None:
         """Tag the picks shown as ``selected:NAME``, those that are not tagged so yet."""
         if self.shown == NONE:
@@ -236,14 +178,7 @@ class SelectorPanel(Panel):
             return
         self._record(action="tag", new=tag)
 
-    def undo(self) -> None:
-        """Take back the panel's last decision, after a restart the actor's; select its items."""
-        super().undo()
-        self._read_tags()
-        self._draw_tiles()
-
-    def _record(self, **columns: Any) -> None:
-        super()._record(**columns)
+    def _heed(self, _: pd.DataFrame | None) -> None:
         self._read_tags()
         self._draw_tiles()
 
@@ -282,25 +217,30 @@ class SelectorPanel(Panel):
     def _asked(self) -> None:
         """Follow the slider and the list; what no selector picked takes a while to find."""
         budget, shown = self._slider.value, self._choice.value
-        if self._is_drawing or (budget, shown) == (self.budget, self.shown):
+        if self._is_drawing:
+            return
+        self._work.stop()  # what was asked before
+        if (budget, shown) == (self.budget, self.shown):
             return
 
-        def done(_: Any) -> None:
+        def done(_: Any = None) -> None:
             with self.hold_trait_notifications():
                 self.budget, self.shown = budget, shown
 
-        if shown == NONE:
-            ask = partial(self._picks.left_out, budget)
-            self._work.ask(ask, done, what="Looking for what none of them picked")
-        else:
-            self._work.stop()
-            done(None)
+        if shown != NONE:
+            done()
+            return
+        ask = partial(self._picks.left_out, budget)
+        self._work.ask(ask, done, what="Looking for what none of them picked")
 
-    @traitlets.observe("budget", "shown", "by")
-    def _draw(self, change: Any) -> None:
+    def _stopped(self) -> None:
         self._is_drawing = True  # what moves now was not moved by hand
         self._slider.value, self._choice.value = self.budget, self.shown
         self._is_drawing = False
+
+    @traitlets.observe("budget", "shown", "by")
+    def _draw(self, change: Any) -> None:
+        self._stopped()
         if change["name"] != "by":
             self._draw_maps()
         if change["name"] == "budget":
