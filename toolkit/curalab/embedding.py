@@ -31,6 +31,8 @@ from curalab.results import StageResult
 
 __all__ = ["Embedding", "as_embedding", "take_rows"]
 
+_BLOCK = 65_536  # rows looked at together
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Embedding(StageResult):
@@ -128,10 +130,9 @@ class Embedding(StageResult):
         """A hash of ids, vectors and metric."""
         made = hashlib.blake2b(digest_size=16)
         made.update(repr((self.metric, self.shape)).encode())
-        step = 65_536
-        for at in range(0, len(self), step):
-            made.update(np.ascontiguousarray(self.vectors[at : at + step]).data)
-            made.update("\0".join(map(repr, self.ids[at : at + step].tolist())).encode())
+        for at in range(0, len(self), _BLOCK):
+            made.update(np.ascontiguousarray(self.vectors[at : at + _BLOCK]).data)
+            made.update("\0".join(map(repr, self.ids[at : at + _BLOCK].tolist())).encode())
         return made.hexdigest()
 
     # ---- neighbours ------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class Embedding(StageResult):
         recall : float, default=0.98
             Share of the true neighbours that shall be found, from 0 to 1 (exactly all). Below 1,
             with 16,384 rows and more, the search is approximate where that is clearly faster; what
-            it misses are nearly always distant ones of the k.
+            it misses are mostly distant ones of the k.
 
         Returns
         -------
@@ -234,8 +235,12 @@ def take_rows(data: Any, rows: IntArray) -> Any:
 
 def unit_rows(vectors: FloatArray) -> FloatArray:
     """Return the rows scaled to length 1; rows of zeros stay as they are."""
-    length = np.linalg.norm(vectors.astype(np.float64, copy=False), axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
+    points = np.empty(vectors.shape, dtype=np.float32)
+    for at in range(0, len(vectors), _BLOCK):
+        part = np.asarray(vectors[at : at + _BLOCK], dtype=np.float64)
+        length = np.linalg.norm(part, axis=1, keepdims=True)
+        points[at : at + _BLOCK] = part / np.where(length > 0, length, 1.0)
+    return points
 
 
 def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:

@@ -81,7 +81,7 @@ def nearest(
     recall : float, default=0.98
         Share of the true neighbours that shall be found. Below 1, among 16,384 points and more, the
         search is approximate where that costs clearly less; `recall` of what is returned says so.
-        What is missed are nearly always distant ones of the k.
+        What is missed are mostly distant ones of the k.
 
     Returns
     -------
@@ -116,6 +116,7 @@ def _by_blocks(
     points: FloatArray, k: int, queries: FloatArray | None, double: bool, recall: float
 ) -> tuple[IntArray, FloatArray, float]:
     import torch
+    from tqdm.auto import tqdm
 
     from curalab.neighbors._blocks import ROWS, Base, fast_products, tensor
     from curalab.neighbors._rounded import Rounded, rounding_pays
@@ -137,7 +138,7 @@ def _by_blocks(
         if device == "cpu" and not double and len(points) >= _LARGE and rounding_pays():
             search = Rounded(base)
         parts = []
-        for start in range(0, len(asked), ROWS):
+        for start in tqdm(range(0, len(asked), ROWS), "neighbours", delay=2, disable=None):
             rows = asked[start : start + ROWS]
             own = torch.arange(start, start + len(rows), device=device)
             parts.append(search.nearest(rows, own if queries is None else None, k))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cells"]
 
-_SIZE = 64  # points a cell, about
+_MANY = 6.5  # times √n is about how many cells there are
 _AXES = 48  # coordinates at most, by which points are put into cells
 _SEEN = 24  # points a cell from which the cells are made
 _STEPS = 4  # of the power iteration that finds where a half is longest
@@ -36,7 +36,7 @@ class Cells:
         import torch
 
         points = points[:, :_AXES]
-        depth = max(1, round(math.log2(len(points) / _SIZE)))
+        depth = max(1, round(math.log2(_MANY * math.sqrt(len(points)))))
         some = points[:: max(1, len(points) // (_SEEN << depth))]
         self._centres = _halved(some, depth)
         self._half = self._centres.square().sum(dim=1) / 2

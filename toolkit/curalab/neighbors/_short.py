@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_K", "Short", "shortened"]
 
 LEAST_K = 32  # fewer neighbours are the first of so many: what is found does not depend on k then
-_TOGETHER = 64  # rows that look into each other's cells
+_TOGETHER = 128  # rows that look into each other's cells
 _SHIFT = 4_096  # rows that a core works on before it takes others
 _SAMPLE = 256  # rows whose neighbours are found exactly, half of them to choose by
 _PLACES = 16  # blocks of rows that these are from
@@ -69,6 +69,7 @@ class Short:
         Each core works on blocks of its own: their products are too small to be shared out.
         """
         import torch
+        from tqdm.auto import tqdm
 
         n, cores = len(self._points), torch.get_num_threads()
         index = torch.empty(n, k, dtype=torch.int64)
@@ -84,7 +85,9 @@ class Short:
                     index[own], distance[own] = mine.among(rows, rows, own, k)
 
         with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
-            list(pool.map(work, range(0, n, _SHIFT)))
+            starts = range(0, n, _SHIFT)
+            done = pool.map(work, starts)
+            list(tqdm(done, "neighbours", total=len(starts), delay=2, disable=None))
         torch.set_num_threads(cores)
         return index, distance
 
