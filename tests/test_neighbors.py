@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from curalab import Embedding
 from curalab.neighbors import _rounded, nearest
+from curalab.neighbors._short import Settings
 
 
 def brute(points, k, metric, queries=None):
@@ -226,6 +227,17 @@ def test_near_copies_are_found(from_few_rows_on):
     found = Embedding(vectors=x).neighbors(10)
     assert found.recall < 1
     assert (found.indices[:300] == np.arange(2_700, 3_000)[:, None]).any(axis=1).all()
+
+
+def test_more_cells_are_looked_into_where_few_hold_too_few_rows(from_few_rows_on, monkeypatch):
+    """Forty neighbours in groups of sixty, of which the nearest cell alone has some fifteen."""
+    monkeypatch.setattr("curalab.neighbors._short._TOGETHER", 16)
+    monkeypatch.setattr("curalab.neighbors._short._chosen", lambda *_: Settings(40, 16, 1))
+    rng = np.random.default_rng(4)
+    x = np.repeat(rng.normal(size=(50, 40)), 60, axis=0) + 0.1 * rng.normal(size=(3_000, 40))
+    found = Embedding(vectors=x).neighbors(40, recall=0.01)
+    assert np.isfinite(found.distance).all()
+    assert all(len(set(row)) == 40 for row in found.indices.tolist())
 
 
 @pytest.mark.parametrize("recall", [-0.1, 1.1, "all", None])

@@ -19,7 +19,7 @@ from curalab.neighbors._cells import Cells
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LEAST_K", "Short", "shortened"]
+__all__ = ["LEAST_K", "Settings", "Short", "shortened"]
 
 LEAST_K = 32  # fewer neighbours are the first of so many: what is found does not depend on k then
 _TOGETHER = 128  # rows that look into each other's cells
@@ -39,7 +39,7 @@ _BLOCK = 65_536
 
 
 @dataclass(frozen=True, eq=False)
-class _Settings:
+class Settings:
     """Coordinates, candidates beyond k, and cells a row."""
 
     size: int
@@ -50,7 +50,7 @@ class _Settings:
 class Short:
     """Search by principal coordinates: `recall` of the true neighbours are found, by a sample."""
 
-    def __init__(self, base: Base, axes: torch.Tensor, cells: Cells, settings: _Settings) -> None:
+    def __init__(self, base: Base, axes: torch.Tensor, cells: Cells, settings: Settings) -> None:
         import torch
 
         self.recall = 1.0
@@ -84,11 +84,13 @@ class Short:
                     rows = self._points[own]
                     index[own], distance[own] = mine.among(rows, rows, own, k)
 
-        with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
-            starts = range(0, n, _SHIFT)
-            done = pool.map(work, starts)
-            list(tqdm(done, "neighbours", total=len(starts), delay=2, disable=None))
-        torch.set_num_threads(cores)
+        starts = range(0, n, _SHIFT)
+        try:
+            with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
+                done = pool.map(work, starts)
+                list(tqdm(done, "neighbours", total=len(starts), delay=2, disable=None))
+        finally:
+            torch.set_num_threads(cores)  # of threads to come; this one kept its own
         return index, distance
 
     def among(
@@ -97,12 +99,16 @@ class Short:
         """Return the same for some rows of a block, in the cells that the block looks into."""
         import torch
 
-        near = self._cells.nearest(block.float() @ self._axes, self._settings.cells)
-        members, place = self._cells.members(near), self._place[own]
+        wanted, n_cells = k + self._settings.depth, self._settings.cells
+        looking, members = block.float() @ self._axes, self._place[:0]
+        while len(members) <= wanted:
+            members = self._cells.members(self._cells.nearest(looking, n_cells))
+            n_cells *= 2
+        place = self._place[own]
         at = torch.searchsorted(members, place).clamp_max_(len(members) - 1)
         at[members[at] != place] = -1
         low = rows.float() @ self._axes[:, : self._settings.size]
-        score, index = self._low.of(members).candidates(low, at, k + self._settings.depth)
+        score, index = self._low.of(members).candidates(low, at, wanted)
         return second_look(
             rows, self._points, self._cells.order[members[index]], score.isneginf(), k
         )
@@ -146,7 +152,7 @@ def _chosen(
     rows: torch.Tensor,
     near: torch.Tensor,
     recall: float,
-) -> _Settings | None:
+) -> Settings | None:
     """Return the cheapest settings that lose few enough of the neighbours of `rows`."""
     (n, d), k = base.points.shape, near.shape[2]
     ranks = _ranks(base, axes, sizes, rows.flatten(), near.flatten(0, 1))
@@ -158,7 +164,7 @@ def _chosen(
     ):
         cost = share * (size + _COLUMN_COST) / (d + _COLUMN_COST) + (k + depth) * _LOOK_COST / n
         if cost < best and float((~is_in | (rank > k + depth)).double().mean()) <= lost:
-            best, chosen = cost, _Settings(size, depth, n_cells)
+            best, chosen = cost, Settings(size, depth, n_cells)
     return chosen
 
 
