@@ -144,6 +144,13 @@ def test_hovering_shows_the_item(items, xy, engine):
     assert "<b>c</b>" in panel._card.value
 
 
+def test_plotly_has_the_colours_from_the_first_message_on(xy, items):
+    panel = MapPanel(xy, items, engine="plotly", color="label")
+    first = panel._points.widget._widget_data[0]["marker"]
+    assert np.array_equal(np.asarray(first["color"]), panel._points._points.marker.color)
+    assert len(first["colorscale"]) == 6 * len(panel._points._paint.colors)
+
+
 def test_a_lasso_leaves_no_outline_and_a_path_selects_what_it_surrounds(items):
     square = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [2, 1], [3, 3]])
     panel = MapPanel(square, items, engine="plotly")

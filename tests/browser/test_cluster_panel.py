@@ -88,6 +88,7 @@ def test_clusters_follow_the_hand_and_survive_a_crash(lab, write_notebook, in_th
     handle.focus()
     for _ in range(25):
         handle.press("ArrowRight")
+    lab.wait_for("panel._wanted['min_cluster_size'] == 40")  # all keys have arrived
     lab.wait_for("panel.settings['min_cluster_size'] == 40 and panel._work.is_idle")
     m = lab.value("panel.clustering.n_clusters")
     assert m < n

@@ -31,13 +31,15 @@ class PlotlyView:
         import plotly.graph_objects as go
 
         x, y = framed(xy).T
+        self._density, self._paint, self._level = "", colored, colored.levels.astype(np.uint8)
         trace = {
             "type": "scattergl",
             "x": x,
             "y": y,
             "customdata": np.arange(len(xy), dtype=np.int32),
             "mode": "markers",
-            "marker": {"size": size_of(len(xy)), "opacity": 0.8},
+            # From the first on: a browser that still loads plotly misses what is changed later.
+            "marker": {"size": size_of(len(xy)), "opacity": 0.8, **self._coloring()},
             "selected": {"marker": {"opacity": 0.8}},
             "unselected": {"marker": {"opacity": 0.8}},
             "hoverinfo": "none",
@@ -55,11 +57,8 @@ class PlotlyView:
         self.widget = go.FigureWidget([trace], layout)
         self._points = self.widget.data[0]
         self.box = self.widget
-        self._level = np.zeros(len(xy), dtype=np.uint8)
         self._xy = np.column_stack([x, y])
         self._of: PictureOf | None = None
-        self._density = ""
-        self.recolor(colored)
         self._report = on_select
         # Not `on_selection`: the browser keeps only the newest event of a point while the kernel is
         # busy, and the hovering that follows a lasso takes its place. Outlines come another way.
@@ -87,20 +86,23 @@ class PlotlyView:
     def _colors(self) -> IntArray:
         return self._paint.codes + len(self._paint.colors) * self._level
 
-    def recolor(self, colored: Paint) -> None:
-        """Draw the points in other colours."""
+    def _coloring(self) -> dict[str, Any]:
+        """Return the colours of the points, as plotly has them."""
         # Each colour three times: the second for faint rows, the third for what is not selected:
         # the browser drops plotly's own `selectedpoints` whenever an outline goes.
+        shades = (0, 0, 0) if self._density else (1, FAINT, 0.12)
+        rgba = [f"rgba{(*rgb(c), alpha)}" for alpha in shades for c in self._paint.colors]
+        steps = [((i + j) / len(rgba), color) for i, color in enumerate(rgba) for j in (0, 1)]
+        last = len(rgba) - 0.5
+        return {"color": self._colors(), "colorscale": steps, "cmin": -0.5, "cmax": last}
+
+    def recolor(self, colored: Paint) -> None:
+        """Draw the points in other colours."""
         self._paint = colored
         if self._density:
             self._density = data_uri(density(self._xy, colored))
         self._level = np.where(self._level == 2, 2, colored.levels).astype(np.uint8)
-        shades = (0, 0, 0) if self._density else (1, FAINT, 0.12)
-        rgba = [f"rgba{(*rgb(c), alpha)}" for alpha in shades for c in colored.colors]
-        steps = [((i + j) / len(rgba), color) for i, color in enumerate(rgba) for j in (0, 1)]
-        self._points.marker.update(
-            color=self._colors(), colorscale=steps, cmin=-0.5, cmax=len(rgba) - 0.5
-        )
+        self._points.marker.update(**self._coloring())
         self._draw()
 
     def resize(self, steps: IntArray | None) -> None:
