@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import tarfile
@@ -18,7 +19,6 @@ from curalab.items._stored import FILES, checksum
 __all__ = ["FORMATS"]
 
 _SHARD = 2**28  # bytes
-_HEAD = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 
 # ---- formats that hold images and sounds in the table --------------------------------------------
 
@@ -125,12 +125,13 @@ def _webdataset(layout: Layout, folder: Path) -> None:
     samples = _samples(layout)
     sample = next(samples, None)
     for shard in itertools.count():
-        with (folder / f"{shard:06d}.tar").open("wb") as tar:
-            while sample is not None and tar.tell() <= _SHARD:
+        with tarfile.open(folder / f"{shard:06d}.tar", "w") as tar:
+            while sample is not None and tar.offset <= _SHARD:
                 for name, raw in sample:
-                    tar.writelines((_head(name, len(raw)), raw, bytes(-len(raw) % 512)))
+                    member = tarfile.TarInfo(name)
+                    member.size = len(raw)
+                    tar.addfile(member, io.BytesIO(raw))
                 sample = next(samples, None)
-            tar.write(bytes(1_024))  # the end of a tar
         if sample is None:
             return
 
@@ -144,20 +145,6 @@ def _samples(layout: Layout) -> Iterator[list[tuple[str, bytes]]]:
             named = {name: cell and cell[0] for name, cell in stored.items()}
             text = json.dumps({**row, **named}).encode()
             yield [(f"{next(keys)}.json", text), *filter(None, stored.values())]
-
-
-def _head(name: str, size: int) -> bytes:
-    """Return the header of a file in a tar; tarfile makes each anew, which takes most of the time.
-
-    As in ustar the size stands at 124, the sum of all bytes at 148 and counts itself as blanks.
-    """
-    head = bytearray(_HEAD)
-    head[: len(name)] = name.encode()
-    head[124:135] = b"%011o" % size
-    head[148:156] = b" " * 8
-    head[148:154] = b"%06o" % sum(head)
-    head[154] = 0
-    return bytes(head)
 
 
 FORMATS: dict[str, Callable[[Layout, Path], None]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -158,15 +159,11 @@ def _webdataset(folder: Path, schema: Spec) -> tuple[Any, dict[str, bytes]]:
 
 
 def _members(shard: Path, ending: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the files with an ending; tarfile takes five times as long."""
-    with shard.open("rb") as file:
-        while (head := file.read(512)).strip(b"\0"):  # the ustar of `FORMATS["webdataset"]`
-            name, size = head[:100].rstrip(b"\0").decode(), int(head[124:135], 8)
-            if name.endswith(ending):
-                yield name, file.read(size)
-                file.seek(-size % 512, 1)
-            else:
-                file.seek(size + -size % 512, 1)
+    """Yield name and content of the files with an ending."""
+    with tarfile.open(shard, "r|") as tar:
+        for member in tar:
+            if member.name.endswith(ending):
+                yield member.name, tar.extractfile(member).read()  # type: ignore[union-attr]
 
 
 READERS: dict[str, Callable[[Path, Spec], tuple[Any, Any]]] = {
