@@ -11,6 +11,7 @@ from curalab import (
     outliers,
     pseudo_labels,
     samples,
+    scale,
     selectors,
     shift,
     testing,
@@ -49,12 +50,14 @@ from curalab.samples import (
     plant_outliers,
     plant_shift,
 )
+from curalab.scale import BatchError, map_batches
 from curalab.selectors import Selection, select, top_k
 from curalab.shift import Shift, find_shift
 
 __all__ = [
     "AlignmentError",
     "Audit",
+    "BatchError",
     "Card",
     "Clustering",
     "Duplicates",
@@ -103,6 +106,7 @@ __all__ = [
     "label_errors",
     "lineage",
     "load_items",
+    "map_batches",
     "maps",
     "measure_effect",
     "methods",
@@ -118,6 +122,7 @@ __all__ = [
     "raters",
     "reduce",
     "samples",
+    "scale",
     "score_pairs",
     "select",
     "selectors",

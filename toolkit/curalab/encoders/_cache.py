@@ -20,7 +20,7 @@ import numpy as np
 
 from curalab._check import FloatArray
 
-__all__ = ["CacheInfo", "cache_info", "clear_cache", "runs_folder"]
+__all__ = ["CacheInfo", "batches_folder", "cache_info", "clear_cache", "runs_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +48,14 @@ class Entry(NamedTuple):
 
 
 def cache_info() -> CacheInfo:
-    """Say where embeddings and finished runs of `bench` are kept and how much room they take.
+    """Say where embeddings, finished runs of `bench` and unfinished batches are kept.
 
     The folder is the environment variable ``CURALAB_CACHE``, else the user's cache folder.
 
     Returns
     -------
     CacheInfo
-        `folder` (of the embeddings; the runs lie beside it), the number of `entries` and their
+        `folder` (of the embeddings; the others lie beside it), the number of `entries` and their
         size in `megabytes`.
 
     Examples
@@ -66,14 +66,15 @@ def cache_info() -> CacheInfo:
     """
     files = [file for place in _places() for file in place.rglob("*") if file.is_file()]
     entries = sum(f.name == _META and _is_whole(f.parents[1]) for f in files)
-    runs = _runs()
-    entries, files = entries + len(runs), files + runs
+    runs, batches = _runs(), _batches()
+    entries, files = entries + len(runs) + len(batches), files + runs
+    files += [file for place in batches for file in place.iterdir()]
     size = sum(file.stat().st_size for file in files)
     return CacheInfo(_folder(), entries, round(size / 1e6, 3))
 
 
 def clear_cache() -> None:
-    """Delete every embedding and every run of `bench` that is kept on disk, and nothing else.
+    """Delete every embedding, run of `bench` and unfinished batch on disk, and nothing else.
 
     Examples
     --------
@@ -82,7 +83,7 @@ def clear_cache() -> None:
     >>> cl.cache_info().entries  # doctest: +SKIP
     0
     """
-    for place in _places():
+    for place in [*_places(), *_batches()]:
         shutil.rmtree(place)
     for run in _runs():
         run.unlink(missing_ok=True)
@@ -117,6 +118,15 @@ def runs_folder() -> Path:
 def _runs() -> list[Path]:
     files = runs_folder().glob("*.*")
     return [file for file in files if _KEY.fullmatch(file.name.partition(".")[0])]
+
+
+def batches_folder() -> Path:
+    """Return where `map_batches` keeps what it has done so far."""
+    return _folder().with_name("batches")
+
+
+def _batches() -> list[Path]:
+    return [place for place in batches_folder().glob("*") if _is_whole(place)]
 
 
 def _is_whole(place: Path) -> bool:

@@ -1,0 +1,203 @@
+"""map_batches on Ray: the same results as here, workers and drivers that are killed, addresses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import curalab as cl
+
+ray = pytest.importorskip("ray")
+X = np.random.default_rng(0).normal(size=(600, 4))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a cluster of two cores that this process is connected to."""
+    told = {"logging_level": "error", "log_to_driver": False, "include_dashboard": False}
+    ray.init(num_cpus=2, **told)
+    yield ray.get_runtime_context().gcs_address
+    ray.shutdown()
+
+
+def test_results_equal_those_of_this_machine(cluster, tmp_path):
+    def noisy(batch, rng):
+        return batch + rng.normal(size=batch.shape)
+
+    def large(batch):
+        return batch[batch["a"] > 0].assign(pid=os.getpid())
+
+    here = cl.map_batches(noisy, X, batch_size=50, random_state=7)
+    there = cl.map_batches(noisy, X, batch_size=50, random_state=7, backend="ray")
+    assert (here == there).all()
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame.to_parquet(tmp_path / "x.parquet", row_group_size=50)
+    table = cl.map_batches(large, tmp_path / "x.parquet", backend="ray")
+    pd.testing.assert_frame_equal(
+        table.drop(columns="pid"), cl.map_batches(large, frame).drop(columns="pid")
+    )
+    assert os.getpid() not in set(table["pid"])
+
+
+def test_methods_give_the_same_on_both(cluster):
+    texts = pd.Series(
+        [f"the {a} {b}" for a in ("red", "old", "new") for b in ("car", "cat", "tea")]
+    )
+    here = cl.scale.embed(texts, encoder="tfidf", random_state=0)
+    there = cl.scale.embed(texts, encoder="tfidf", random_state=0, backend="ray")
+    assert np.allclose(here.vectors, there.vectors, atol=1e-6)
+    assert here.params == there.params
+    groups, pairs = [], []
+    for backend in ("local", "ray"):
+        method = cl.scale.HierarchicalKMeans(n_clusters=9, backend=backend)
+        groups.append(cl.cluster(X, method=method, random_state=0).labels)
+        alike = cl.scale.PartitionedDuplicates(n_partitions=3, backend=backend)
+        pairs.append(cl.find_duplicates(X, threshold=0.9, method=alike, random_state=0).pairs())
+    assert (groups[0] == groups[1]).all()
+    pd.testing.assert_frame_equal(*pairs)
+    assert len(pairs[0])
+
+
+def test_a_batch_that_fails_is_named_and_the_others_are_kept(cluster, tmp_path):
+    log, mended = str(tmp_path / "log"), str(tmp_path / "mended")
+
+    def careful(batch):
+        with Path(log).open("a") as stream:
+            stream.write(f"{batch[0, 0]:.6f}\n")
+        if batch[0, 0] == X[100, 0] and not Path(mended).exists():
+            raise ValueError("not yet")
+        return batch
+
+    with pytest.raises(cl.BatchError) as caught:
+        cl.map_batches(careful, X, batch_size=50, backend="ray")
+    assert caught.value.failed == {2: "ValueError: not yet"}
+    Path(mended).touch()
+    assert (cl.map_batches(careful, X, batch_size=50, backend="ray") == X).all()
+    begun = Path(log).read_text().split()
+    assert (len(begun), len(set(begun)), begun.count(f"{X[100, 0]:.6f}")) == (14, 12, 3)
+
+
+def test_a_killed_worker_costs_its_own_batch_only(cluster, tmp_path):
+    log = str(tmp_path / "log")
+
+    def deadly(batch):
+        is_first = f"{batch[0, 0]:.6f}" not in (Path(log).read_text() if Path(log).exists() else "")
+        with Path(log).open("a") as stream:
+            stream.write(f"{batch[0, 0]:.6f}\n")
+        if is_first and batch[0, 0] == X[200, 0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch * 2
+
+    made = cl.map_batches(deadly, X, batch_size=50, backend="ray", folder=tmp_path / "out")
+    assert (made == X * 2).all()
+    begun = Path(log).read_text().split()
+    assert begun.count(f"{X[200, 0]:.6f}") >= 2
+    assert len(set(begun)) == 12
+
+
+DRIVER = """
+import sys, time
+import numpy as np
+import curalab as cl
+
+def slow(batch):
+    with open(sys.argv[1], "a") as log:
+        log.write(f"{batch[0]:.0f}\\n")
+    time.sleep(0.2)
+    return batch * 2
+
+x = np.arange(300.0)
+where = {"backend": "ray", "address": sys.argv[2], "folder": sys.argv[3]}
+made = cl.map_batches(slow, x, batch_size=10, **where)
+assert (made == x * 2).all()
+"""
+
+
+def test_a_killed_driver_goes_on_where_it_was(cluster, tmp_path):
+    log, done = tmp_path / "log", tmp_path / "out" / "_done.txt"
+    script = tmp_path / "driver.py"
+    script.write_text(textwrap.dedent(DRIVER).replace("sys.argv[1]", repr(str(log))))
+    command = [sys.executable, str(script), str(log), cluster, str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not done.exists() or len(done.read_text().split()) < 6:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    time.sleep(2)  # its workers end with it
+    finished = {str(10 * int(number)) for number in done.read_text().split()}
+    log.unlink()
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    begun = set(log.read_text().split())
+    assert not begun & finished
+    assert begun | finished == {str(10 * i) for i in range(30)}
+
+
+def test_an_address_of_another_cluster_than_the_one_connected_to(cluster):
+    with pytest.raises(ValueError) as caught:
+        cl.map_batches(np.copy, X, backend="ray", address="127.0.0.1:1")
+    assert str(caught.value) == (
+        f"The 'address' parameter must be that of the cluster that Ray is connected to, "
+        f"{cluster!r}. Got '127.0.0.1:1' instead. ray.shutdown() ends that connection."
+    )
+
+
+ASKING = """
+import sys, time
+import numpy as np
+import curalab as cl
+cl.map_batches(np.copy, np.eye(3), backend="ray", address=sys.argv[1])
+"""
+
+
+def asked(address):
+    began = time.monotonic()
+    command = [sys.executable, "-c", ASKING, address]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ran.stderr.strip().splitlines()[-1], time.monotonic() - began
+
+
+def test_an_address_where_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    said, _ = asked(f"127.0.0.1:{port}")
+    assert said.startswith(f"ConnectionError: No Ray cluster answers at '127.0.0.1:{port}' (")
+    assert "refused" in said
+    said, _ = asked(f"ray://127.0.0.1:{port}")
+    assert said.startswith(f"ConnectionError: No Ray cluster answers at 'ray://127.0.0.1:{port}'")
+
+
+def test_an_address_where_something_else_listens():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        held = []
+        threading.Thread(target=lambda: held.append(other.accept()), daemon=True).start()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        said, _ = asked(address)
+    assert said == (
+        f"ConnectionError: No Ray cluster answers at {address!r} (something else listens there)."
+    )
+
+
+def test_an_address_that_is_none():
+    said, _ = asked("ray://")
+    assert said == (
+        "ValueError: The 'address' parameter must be 'auto', 'host:port' or 'ray://host:port'. "
+        "Got 'ray://' instead."
+    )
+
+
+def test_without_ray(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(cl.MissingExtraError) as caught:
+        cl.map_batches(np.copy, X, backend="ray")
+    assert "pip install 'curalab[ray]'" in str(caught.value)
