@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import curalab as cl
 from curalab.app import main
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
@@ -34,6 +35,34 @@ def test_an_audit_of_a_table_of_texts(tmp_path, capsys):
     table = pd.read_csv(tmp_path / "out" / "items.csv")
     assert len(table) == 300
     assert "label_quality" in table
+
+
+def test_vectors_of_a_table_of_texts(tmp_path, capsys):
+    call = ["embed", str(REVIEWS), "--id", "id", "--text", "text", "--encoder", "tfidf"]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 0
+    assert "300 items in 256 dimensions" in capsys.readouterr().out
+    kept = cl.Embedding.open(tmp_path / "out")
+    texts = pd.read_csv(REVIEWS, index_col="id")["text"]
+    assert (kept.vectors == cl.embed(texts, encoder="tfidf", random_state=0).vectors).all()
+    assert kept.ids.tolist() == texts.index.tolist()
+
+
+def test_near_duplicates_of_a_table_of_texts(tmp_path, capsys):
+    table = pd.read_csv(REVIEWS).head(100)
+    copies = table.head(7).assign(id=[f"c{i}" for i in range(7)])
+    pd.concat([table, copies]).to_csv(tmp_path / "in.csv", index=False)
+    call = ["dedup", str(tmp_path / "in.csv"), "--id", "id", "--text", "text"]
+    assert main([*call, "--threshold", "0.99", "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "7 of 107 items are copies of one that is kept." in told
+    pairs = pd.read_csv(tmp_path / "out" / "pairs.csv")
+    assert set(pairs["id_b"]) | set(pairs["id_a"]) == {*table["id"].head(7), *copies["id"]}
+    every = pd.read_csv(tmp_path / "out" / "duplicates.csv")
+    assert (len(every), (~every["duplicate_keep"]).sum()) == (107, 7)
+    assert main([*call, "--backend", "ray", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        "curalab dedup: Give --threshold with --backend ray: one from the data takes them all.\n"
+    )
 
 
 def test_text_of_the_data_cannot_run_in_the_page(tmp_path):

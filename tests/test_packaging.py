@@ -33,7 +33,8 @@ PINS = {
     if not line.startswith("#")
 }
 SUBMODULES = [module.name for module in pkgutil.walk_packages(curalab.__path__, prefix="curalab.")]
-SOURCES = sorted(set((ROOT / "toolkit").rglob("*.py")) - {ROOT / "toolkit/curalab/app.py"})
+APP = ROOT / "toolkit/curalab/app"
+SOURCES = sorted(set((ROOT / "toolkit").rglob("*.py")) - set(APP.glob("*.py")))
 
 
 @pytest.mark.parametrize("requirement", DIRECT, ids=str)

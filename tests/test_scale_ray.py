@@ -17,8 +17,10 @@ import pandas as pd
 import pytest
 
 import curalab as cl
+from curalab.app import main
 
 ray = pytest.importorskip("ray")
+REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
 X = np.random.default_rng(0).normal(size=(600, 4))
 
 
@@ -141,6 +143,25 @@ def test_a_killed_driver_goes_on_where_it_was(cluster, tmp_path):
     begun = set(log.read_text().split())
     assert not begun & finished
     assert begun | finished == {str(10 * i) for i in range(30)}
+
+
+def test_the_command_line_works_there_as_here(cluster, tmp_path, capsys):
+    call = [str(REVIEWS), "--id", "id", "--text", "text", "--encoder", "tfidf"]
+    for backend in ("local", "ray"):
+        where = ["--backend", backend]
+        assert main(["embed", *call, *where, "--out", str(tmp_path / backend)]) == 0
+        out = ["--threshold", "0.9", "--out", str(tmp_path / f"dedup-{backend}")]
+        assert main(["dedup", *call, *where, *out]) == 0
+    here, there = (cl.Embedding.open(tmp_path / backend) for backend in ("local", "ray"))
+    assert here.ids.equals(there.ids)
+    assert np.allclose(here.vectors, there.vectors, atol=1e-6)
+    pairs = [pd.read_csv(tmp_path / f"dedup-{name}" / "pairs.csv") for name in ("local", "ray")]
+    key = ["id_a", "id_b"]
+    pd.testing.assert_frame_equal(*(p.sort_values(key, ignore_index=True) for p in pairs))
+    assert len(pairs[0])
+    capsys.readouterr()
+    assert main(["audit", *call, "--backend", "ray", "--out", str(tmp_path / "audit")]) == 0
+    assert "Report:" in capsys.readouterr().out
 
 
 def test_an_address_of_another_cluster_than_the_one_connected_to(cluster):
