@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[Any]
 
-_ROW = "row"
+ROW = "row"  # name of ids that the toolkit made up
 _ONE_KIND = {
     "string",
     "bytes",
@@ -138,12 +138,12 @@ def first_few(values: Iterable[object], n: int = 5) -> str:
 
 def invented_ids(n: int) -> pd.Index:
     """Return the ids of rows that came without any: 0 … n-1, under a name that says so."""
-    return pd.RangeIndex(n, name=_ROW)
+    return pd.RangeIndex(n, name=ROW)
 
 
 def are_invented(ids: pd.Index) -> bool:
     """Whether the toolkit made up these ids; such ids do not count in an alignment."""
-    return isinstance(ids, pd.RangeIndex) and ids.name == _ROW and ids.start == 0 and ids.step == 1
+    return isinstance(ids, pd.RangeIndex) and ids.name == ROW and ids.start == 0 and ids.step == 1
 
 
 def check_ids(ids: object, *, n: int | None = None) -> pd.Index:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +35,8 @@ from curalab.results import StageResult
 __all__ = ["Embedding", "as_embedding", "take_rows"]
 
 _BLOCK = 65_536  # rows looked at together
+_SCALED = 1_024  # rows made wide and scaled at a time
+_MAPPED = 1 << 28  # bytes of vectors from which their points are kept on disk, as they are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -211,6 +216,47 @@ class Embedding(StageResult):
         names = [f"{prefix}_{i}" for i in range(self.shape[1])]
         return pd.DataFrame(np.asarray(self.vectors), index=self.ids, columns=names)
 
+    @classmethod
+    def _counted(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
+        """Leave out vectors behind the last id: they were being appended when that was stopped."""
+        vectors = plain["vectors"]
+        if len(vectors) < n:
+            raise ValueError(f"The embedding is damaged: {n:,} ids, {len(vectors):,} vectors.")
+        return {**plain, "vectors": vectors[:n]}
+
+    def append_to(self, path: str | os.PathLike[str]) -> None:
+        """Add these rows to the embedding that `save` wrote into the folder `path`.
+
+        Only the new rows are written, and counted last: whatever happens, the folder holds the
+        rows before or all of them.
+
+        Parameters
+        ----------
+        path : path
+            A folder that holds an embedding of as many dimensions, the same metric and encoder by
+            name; that one that learns was fitted on the same rows cannot be checked. Ids must be
+            new to it; where neither has any, the numbers go on.
+
+        Raises
+        ------
+        ValueError, AlignmentError
+            The folder holds something else, or ids that are among these.
+        BlockingIOError
+            Another process is adding rows to it.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile, curalab as cl
+        >>> folder = f"{tempfile.mkdtemp()}/vectors"
+        >>> cl.Embedding(vectors=np.eye(3), ids=["a", "b", "c"]).save(folder)
+        >>> cl.Embedding(vectors=np.ones((1, 3)), ids=["d"]).append_to(folder)
+        >>> cl.Embedding.open(folder).ids.tolist()
+        ['a', 'b', 'c', 'd']
+        """
+        from curalab._appended import append
+
+        append(self, Path(path))
+
     def _with_ids(self, ids: pd.Index) -> Embedding:
         """Return the same vectors and graph under the ids that another input carries."""
         return replace(self, ids=ids)
@@ -234,13 +280,28 @@ def take_rows(data: Any, rows: IntArray) -> Any:
 
 
 def unit_rows(vectors: FloatArray) -> FloatArray:
-    """Return the rows scaled to length 1; rows of zeros stay as they are."""
+    """Return the rows scaled to length 1; rows of zeros stay as they are.
+
+    Where many vectors are mapped from a file, so are the points: from one without a name, which is
+    gone with them.
+    """
+    parts = (_scaled(vectors[at : at + _SCALED]) for at in range(0, len(vectors), _SCALED))
+    if isinstance(vectors, np.memmap) and vectors.nbytes > _MAPPED:
+        with tempfile.TemporaryFile(prefix="curalab-points-") as file:
+            for part in parts:  # not through the map: a full disk would kill the process
+                part.tofile(file)
+            return np.memmap(file, dtype=np.float32, mode="r", shape=vectors.shape)
     points = np.empty(vectors.shape, dtype=np.float32)
-    for at in range(0, len(vectors), _BLOCK):
-        part = np.asarray(vectors[at : at + _BLOCK], dtype=np.float64)
-        length = np.linalg.norm(part, axis=1, keepdims=True)
-        points[at : at + _BLOCK] = part / np.where(length > 0, length, 1.0)
+    for number, part in enumerate(parts):
+        points[number * _SCALED : (number + 1) * _SCALED] = part
     return points
+
+
+def _scaled(rows: FloatArray) -> FloatArray:
+    wide = np.array(rows, dtype=np.float64)
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    wide /= np.where(length > 0, length, 1.0)
+    return wide.astype(np.float32)
 
 
 def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:

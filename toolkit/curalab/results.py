@@ -18,9 +18,10 @@ import pandas as pd
 from curalab._check import check_ids, read_only
 from curalab._hidden import is_metrics_only
 
-__all__ = ["StageResult"]
+__all__ = ["StageResult", "read_meta"]
 
-_META = "result.json"
+_META, _IDS = "result.json", "rows.parquet"
+_VERSION = 1
 _NOT_ROWS = ("ids", "params", "details")
 
 
@@ -139,12 +140,13 @@ class StageResult:
             else:
                 _put(folder, f.name, value, plain)
         frame = pd.DataFrame(rows, index=self.ids.rename("id"))
-        frame.reset_index().to_parquet(folder / "rows.parquet")
+        frame.reset_index().to_parquet(folder / _IDS)
         details: dict[str, Any] = {}
         left_out = [
             k for k, v in self.details.items() if not _put(folder, f"details.{k}", v, details)
         ]
         meta = {
+            "version": _VERSION,
             "class": f"{type(self).__module__}:{type(self).__qualname__}",
             "ids_name": self.ids.name,
             "range": [len(self)] if isinstance(self.ids, pd.RangeIndex) else None,
@@ -159,22 +161,52 @@ class StageResult:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote; large arrays stay on disk and are mapped into memory."""
         folder = Path(path)
+        meta = read_meta(folder)
         try:
-            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
             module, _, name = meta["class"].partition(":")
             made = getattr(importlib.import_module(module), name)
-        except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        except (KeyError, ImportError, AttributeError) as error:
             raise ValueError(f"{str(folder)!r} does not hold a saved result.") from error
         if not (isinstance(made, type) and issubclass(made, cls)):
             raise TypeError(f"{str(folder)!r} holds {meta['class']!r}, not {cls.__qualname__}.")
-        frame = pd.read_parquet(folder / "rows.parquet").set_index("id")
-        ids = pd.RangeIndex(*meta["range"]) if meta["range"] else frame.index
-        plain = {k: _get(folder, v) for k, v in meta["plain"].items()}
-        details = {k: _get(folder, v) for k, v in meta["details"].items()}
+        try:
+            frame = pd.read_parquet(folder / _IDS).set_index("id")
+            plain = {k: _get(folder, v) for k, v in meta["plain"].items()}
+            details = {k: _get(folder, v) for k, v in meta["details"].items()}
+        except (OSError, ValueError) as error:  # a part is missing, or was cut off
+            raise ValueError(
+                f"The result in {str(folder)!r} is damaged ({type(error).__name__}: {error}). Save "
+                "it again."
+            ) from error
+        ids = frame.index
+        if meta["range"] and np.array_equal(ids, np.arange(len(ids))):
+            ids = pd.RangeIndex(len(ids))
         rows = {str(k): frame[k].to_numpy() for k in frame}
         params = {**meta["params"], "opened": True}
         ids = ids.rename(meta["ids_name"])
-        return made(ids=ids, params=params, details=details, **rows, **plain)
+        return made(
+            ids=ids, params=params, details=details, **rows, **made._counted(plain, len(ids))
+        )
+
+    @classmethod
+    def _counted(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
+        """Return what lies beside the `n` rows, as it is."""
+        return plain
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Return what is told of a saved result, or say that there is none."""
+    try:
+        meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
+        version = meta.get("version", _VERSION)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"{str(folder)!r} does not hold a saved result.") from error
+    if version != _VERSION:
+        raise ValueError(
+            f"{str(folder)!r} was saved in the form of version {version}, and this curalab reads "
+            f"version {_VERSION}. Open it with the curalab that wrote it, and save it again."
+        )
+    return meta
 
 
 def _put(folder: Path, name: str, value: Any, plain: dict[str, Any]) -> bool:

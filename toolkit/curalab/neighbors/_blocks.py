@@ -26,15 +26,18 @@ _LOOK = 16  # rows whose candidates fit into the processor's nearest cache
 
 
 class Base:
-    """Points to search, and room for a block of products with them.
+    """Points to search, and room for a block of products of `n_rows` with them.
 
     With `half_square`, |y|²/2 of each point, what ranks is x·y - |y|²/2 instead of x·y.
     """
 
-    def __init__(self, points: torch.Tensor, *, half_square: torch.Tensor | None = None) -> None:
+    def __init__(
+        self, points: torch.Tensor, *, half_square: torch.Tensor | None = None, n_rows: int = ROWS
+    ) -> None:
         self.points, self.half_square = points, half_square
         n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // _TILE)
-        self._room = points.new_empty(n_tiles * ROWS * _TILE)
+        self._columns = n_tiles * _TILE
+        self._room = points.new_empty(n_rows * self._columns)
 
     def of(self, rows: torch.Tensor) -> Base:
         """Return some of the points, in the same room."""
@@ -66,7 +69,7 @@ class Base:
         import torch
 
         scores, numbers = [], []
-        for at in range(0, len(self.points), len(self._room) // ROWS):
+        for at in range(0, len(self.points), self._columns):
             best, index = _best_of(*self._products(rows, own, at), n)
             scores.append(best)
             numbers.append((index + at).clamp_max_(len(self.points) - 1))
@@ -84,7 +87,7 @@ class Base:
         """
         import torch
 
-        n_tiles = -(-min(len(self._room) // ROWS, len(self.points) - at) // _TILE)
+        n_tiles = -(-min(self._columns, len(self.points) - at) // _TILE)
         score = self._room[: n_tiles * len(rows) * _TILE].view(n_tiles, len(rows), _TILE)
         groups = []
         for number, tile in enumerate(score):

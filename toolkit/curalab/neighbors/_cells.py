@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Cells"]
+__all__ = ["AXES", "Cells"]
 
 _MANY = 6.5  # times √n is about how many cells there are
-_AXES = 48  # coordinates at most, by which points are put into cells
+AXES = 48  # coordinates at most, by which points are put into cells
 _SEEN = 24  # points a cell from which the cells are made
 _STEPS = 4  # of the power iteration that finds where a half is longest
 _MOVES = 2  # of the means, after the halving
@@ -35,7 +35,7 @@ class Cells:
     def __init__(self, points: torch.Tensor) -> None:
         import torch
 
-        points = points[:, :_AXES]
+        points = points[:, :AXES]
         depth = max(1, round(math.log2(_MANY * math.sqrt(len(points)))))
         some = points[:: max(1, len(points) // (_SEEN << depth))]
         self._centres = _halved(some, depth)

@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from curalab.neighbors._blocks import ROWS, Base, second_look
-from curalab.neighbors._cells import Cells
+from curalab.neighbors._cells import AXES, Cells
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ __all__ = ["LEAST_K", "Settings", "Short", "shortened"]
 
 LEAST_K = 32  # fewer neighbours are the first of so many: what is found does not depend on k then
 _TOGETHER = 128  # rows that look into each other's cells
-_SHIFT = 4_096  # rows that a core works on before it takes others
+_SHIFT = 4_096  # rows that a core works on before it takes others, and that are read at once
 _SAMPLE = 256  # rows whose neighbours are found exactly, half of them to choose by
 _PLACES = 16  # blocks of rows that these are from
 _SPARE = 0.3  # of the neighbours that may be lost, how many the sample must not lose
@@ -35,7 +35,7 @@ _LOOK_COST = 80  # a candidate costs as much as this many products
 _COLUMN_COST = 32  # finding the best products costs as much as this many dimensions
 _GAIN = 0.6  # of the cost of an exact search, above which it is not worth being inexact
 _SEEN = 20_000  # points that principal axes are made of
-_BLOCK = 65_536
+_BLOCK = 16_384  # points at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +51,14 @@ class Short:
     """Search by principal coordinates: `recall` of the true neighbours are found, by a sample."""
 
     def __init__(self, base: Base, axes: torch.Tensor, cells: Cells, settings: Settings) -> None:
-        import torch
 
         self.recall = 1.0
         self._points, self._axes, self._cells = base.points, axes, cells
         self._settings = settings
-        starts = range(0, len(base.points), _BLOCK)
-        parts = (cells.order[at : at + _BLOCK] for at in starts)
-        chosen = axes[:, : settings.size]
-        low = torch.cat([base.points[part].float() @ chosen for part in parts])
+        low = _along(base.points, axes[:, : settings.size], cells.order)
         half = None if base.half_square is None else base.half_square[cells.order].float()
-        self._low, self._place = Base(low, half_square=half), cells.order.argsort()
+        self._low = Base(low, half_square=half, n_rows=_TOGETHER)
+        self._place = cells.order.argsort()
 
     def all(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return neighbours of all points and their distances, some of them further ones.
@@ -122,8 +119,7 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     some = base.points[:: -(-n // _SEEN)].float()
     sizes = sorted({max(_LEAST, int(d * share)) for share in _SHARES})
     axes = torch.linalg.eigh(some.T @ some).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
-    starts = range(0, n, _BLOCK)
-    cells = Cells(torch.cat([base.points[at : at + _BLOCK].float() @ axes for at in starts]))
+    cells = Cells(_along(base.points, axes[:, :AXES]))
     begins = torch.linspace(0, n - _TOGETHER, _PLACES).long().tolist()
     blocks = [cells.order[at : at + _TOGETHER] for at in begins]
     step = _TOGETHER * _PLACES // _SAMPLE
@@ -141,6 +137,17 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     found = torch.stack(seen) <= far
     search.recall = min(float(found.double().mean()), 1 - 1 / found.numel())
     return search if search.recall >= recall else None
+
+
+def _along(
+    points: torch.Tensor, axes: torch.Tensor, order: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the points along the axes, in an order."""
+    low = points.new_empty(len(points), axes.shape[1], dtype=axes.dtype)
+    for at in range(0, len(points), _SHIFT):
+        rows = slice(at, at + _SHIFT) if order is None else order[at : at + _SHIFT]
+        low[at : at + _SHIFT] = points[rows].float() @ axes
+    return low
 
 
 def _chosen(
