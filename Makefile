@@ -44,11 +44,11 @@ lab: $(WIDGETS)  ## open JupyterLab on the notebooks
 book: $(WIDGETS)  ## run the notebooks and render them to out/book/*.html
 	$(PY) -m nbconvert --execute --to html --output-dir out/book notebooks/*.ipynb
 
-bench: $(DEV)  ## run the benchmarks (long)
+bench: $(DEV)  ## run the benchmarks (long; the sizes up to a million rows)
 	$(PY) tests/bench/run.py
 
-bench-quick: $(DEV)  ## run the benchmarks at a small size
-	$(PY) tests/bench/run.py --quick
+bench-quick: $(DEV)  ## every stage at 5,000 rows beside one peer, against the last recorded times
+	$(PY) tests/bench/run.py --quick --check
 
 clean:  ## remove what was made; .venv stays (rm -r .venv removes it)
 	rm -rf out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 import curalab as cl
+from bench.recorded import compared as against
+from bench.recorded import own_rows
 from curalab.encoders._cache import runs_folder
 from curalab.leaderboard import PROTOCOLS, _cost, _work
 from curalab.leaderboard._compare import _holm, _p_value, pairs_of
@@ -378,3 +380,36 @@ def test_the_board_is_saved_with_its_pairs(tmp_path):
 
 def test_runs_lie_in_the_cache_folder(own_cache):
     assert runs_folder() == own_cache
+
+
+# ---- the recorded times of tests/bench -----------------------------------------------------------
+
+
+def measured(seconds, ratio, contender="curalab", n=5_000, said=""):
+    row = {"contender": contender, "n": n, "seconds": seconds, "ratio": ratio, "said": said}
+    return own_rows([{"name": "sizes:maps", "rows": [row, {**row, "contender": "umap-learn"}]}])
+
+
+def test_a_loss_of_over_30_percent_is_told():
+    then = measured(2.0, 10.0)
+    for ratio, lost in ((5.0, 0), (12.9, 0), (13.1, 1), (40.0, 1)):
+        told = against(measured(0.5, ratio), then)
+        assert told[0] == lost
+        assert told[1][-1] == "Against the recording: 1 compared."
+    assert told[1][0] == "LOST sizes:maps, curalab, 5,000 rows: 4.00 times."
+
+
+def test_what_cannot_be_compared_is_no_loss():
+    then = measured(2.0, 10.0)
+    for now, said in (
+        (measured(0.19, 40.0), "1 under 0.2 s"),
+        (measured(2.0, 40.0, said="unquiet: other work was in the way"), "1 unquiet"),
+        (measured(2.0, 40.0, n=20_000), "1 not recorded"),
+        (measured(2.0, 40.0, contender="curalab, exact"), "1 not recorded"),
+    ):
+        assert against(now, then) == (0, [f"Against the recording: {said}."])
+
+
+def test_a_time_that_is_gone_is_a_loss():
+    lost, said = against(measured(None, None), measured(2.0, 10.0))
+    assert (lost, said[0]) == (1, "LOST sizes:maps, curalab, 5,000 rows: no time now.")

@@ -94,4 +94,5 @@ def _ids(new: pd.Index, held: pd.Series, is_numbered: bool) -> pd.Index:
         raise AlignmentError(
             f"Ids must be new to the embedding. Got {len(both):,} that it has: {first_few(both)}."
         )
-    return pd.Index(held).append(new)
+    every: pd.Index = pd.Index(held).append(new)
+    return every
