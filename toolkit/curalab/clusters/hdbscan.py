@@ -5,14 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from curalab._check import check_choice, check_integer
-from curalab.clusters._spanning import spanning_tree
-from curalab.neighbors import nearest
+from curalab.clusters._outside import Outside
+from curalab.clusters._spanning import chained, joined, shortest_forest, spanning_tree
+from curalab.neighbors import Neighbors, nearest
 from curalab.pool import FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HDBSCAN"]
 
-_MANY = 3_000  # rows
-_WIDE = 20  # dimensions
+_WIDE = 20  # dimensions, above which no search tree helps
+_MANY = 3_000  # rows, above which the spanning tree of many dimensions is sought in the graph
+_LARGE = 10_000  # rows, above which it is the graph's own
+_LEAST_K = 30  # neighbours a row at least: fewer leave many parts without an edge between them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +50,14 @@ class HDBSCAN:
     soft membership: how probable each cluster is for each item, noise making up the rest; it
     takes minutes for 10,000 rows of hundreds of dimensions.
 
-    Above 3,000 rows and 20 dimensions, where no search tree helps, the spanning tree comes from the
-    neighbour graph that the other stages share, with a search where that does not prove it.
+    Above 20 dimensions, where no search tree helps, the spanning tree comes from the neighbour
+    graph that the other stages share. From 3,000 to 10,000 rows it is exact, by a search where the
+    graph does not prove it. Above, it is the shortest tree of three kinds of edges: those of the
+    graph, which may lack some of the neighbours; those that join the clusters seen in the graph;
+    and those that join parts of it without an edge between them. The latter two are the shortest
+    there are where clusters, or parts, have up to 1,024 rows beside the largest; of more rows,
+    about so many are searched from, those that face another cluster. On 11,250 intents in 384
+    dimensions the labels agree with those of the exact tree to an adjusted Rand index of 0.998.
 
     References
     ----------
@@ -66,37 +76,26 @@ class HDBSCAN:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[IntArray, FloatArray, dict[str, Any]]:
         """Return labels (-1 is noise) and strength in [0, 1], each (n_items,)."""
-        points = pool.embedding.points.astype(np.float64)
-        n, d = points.shape
+        n = len(pool)
         low = check_integer("min_cluster_size", self.min_cluster_size, low=2)
         samples = check_integer("min_samples", self.min_samples or low, low=1)
         selection = check_choice("selection", self.selection, ("eom", "leaf"))
         if n < low:
             return np.full(n, -1), np.zeros(n), {}
         samples = min(samples, n - 1)
-        by_graph = n > _MANY and d > _WIDE
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its own dependencies
-            import hdbscan
-
-            fitted = hdbscan.HDBSCAN(
-                min_cluster_size=low,
-                min_samples=1 if by_graph else samples,  # the tree has it in its lengths
-                cluster_selection_method=selection,
-                core_dist_n_jobs=1,
-                metric="precomputed" if by_graph else "euclidean",
-            ).fit(_tree(pool, samples) if by_graph else points)
+        fitted = _fitted(pool, low, samples, selection)
 
         def membership() -> pd.DataFrame:
-            if by_graph:  # it needs the vectors
-                fitted.metric, fitted.min_samples, fitted._raw_data = "euclidean", samples, points
+            from hdbscan import all_points_membership_vectors
+
+            fitted._raw_data = pool.embedding.points.astype(np.float64)
             fitted.generate_prediction_data()
-            share = hdbscan.all_points_membership_vectors(fitted).reshape(n, -1)
+            share = all_points_membership_vectors(fitted).reshape(n, -1)
             return pd.DataFrame(share, index=pool.ids).rename_axis(columns="cluster")
 
-        tree = fitted.condensed_tree_.to_pandas()
-        predict = _predictor(pool, samples, fitted.labels_, tree)
-        details = {"tree": tree, "predict": predict, "membership": membership}
+        table = fitted.condensed_tree_.to_pandas()
+        predict = _predictor(pool, samples, fitted.labels_, table)
+        details = {"tree": table, "predict": predict, "membership": membership}
         return fitted.labels_, fitted.probabilities_, details
 
 
@@ -113,7 +112,7 @@ def _predictor(
 
     def predict(new: FloatArray) -> IntArray:
         near = nearest(points, samples, metric="euclidean", queries=new)
-        core = _lengths(pool, samples)[:, -1]
+        core = _euclidean(pool.embedding.neighbors(samples))[:, -1]
         reach = np.maximum(np.maximum(near.distance, near.distance[:, -1:]), core[near.indices])
         first = reach.argmin(axis=1)[:, None]
         found = labels[np.take_along_axis(near.indices, first, axis=1)[:, 0]]
@@ -123,15 +122,68 @@ def _predictor(
     return predict
 
 
-def _tree(pool: Pool, samples: int) -> csr_matrix:
-    k = min(2 * samples, len(pool) - 1)
-    length = _lengths(pool, k)
-    near = pool.embedding.neighbors(k, recall=1).indices
-    tree = spanning_tree(pool.embedding.points, near, length, length[:, samples - 1])
-    return tree + tree.T
+def _fitted(pool: Pool, low: int, samples: int, selection: str) -> Any:
+    """Return a fitted `hdbscan.HDBSCAN`, by its own search or on a spanning tree of ours."""
+    n, d = pool.embedding.shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own dependencies
+        import hdbscan
+
+        made = hdbscan.HDBSCAN(
+            min_cluster_size=low,
+            min_samples=samples,
+            cluster_selection_method=selection,
+            core_dist_n_jobs=1,
+        )
+        if n <= _MANY or d <= _WIDE:
+            return made.fit(pool.embedding.points.astype(np.float64))
+        cut = partial(_cut, low=low, selection=selection)
+        tree = _exact_tree(pool, samples) if n <= _LARGE else _graph_tree(pool, samples, cut)
+        made.labels_, made.probabilities_, _, made._condensed_tree, _ = cut(tree)
+        return made
 
 
-def _lengths(pool: Pool, k: int) -> FloatArray:
+def _cut(tree: csr_matrix, *, low: int, selection: str) -> tuple[Any, ...]:
+    """Return labels, strength, stability, condensed tree and dendrogram of a spanning tree.
+
+    This is what its `fit` does last; given the tree, that would seek it again.
+    """
+    from hdbscan._hdbscan_linkage import label
+    from hdbscan.hdbscan_ import _tree_to_labels
+
+    edges = tree.tocoo()
+    order = np.argsort(edges.data, kind="stable")
+    table = np.column_stack([edges.row, edges.col, edges.data])[order]
+    cut: tuple[Any, ...] = _tree_to_labels(None, label(table), low, selection)
+    return cut
+
+
+def _exact_tree(pool: Pool, samples: int) -> csr_matrix:
+    near = pool.embedding.neighbors(min(2 * samples, len(pool) - 1), recall=1)
+    length = _euclidean(near)
+    return spanning_tree(pool.embedding.points, near.indices, length, length[:, samples - 1])
+
+
+def _graph_tree(
+    pool: Pool, samples: int, cut: Callable[[csr_matrix], tuple[Any, ...]]
+) -> csr_matrix:
+    """Return the shortest tree of the neighbour graph and of edges between the clusters in it.
+
+    Rows of two clusters are hardly ever neighbours: in the graph alone, clusters meet by way of
+    noise, further apart than they are, and noise near to them would count as theirs.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    near = pool.embedding.neighbors(min(max(2 * samples, _LEAST_K), len(pool) - 1))
+    length = _euclidean(near)
+    core = length[:, samples - 1]
+    forest = shortest_forest(near.indices, length, core)
+    search = Outside(pool.embedding.points, core)
+    forest = joined(forest, cut(chained(forest))[0], search)
+    return joined(forest, connected_components(forest, directed=False)[1], search)
+
+
+def _euclidean(near: Neighbors) -> FloatArray:
     """Return the Euclidean distances of the points to their neighbours, under "cosine" as well."""
-    distance = pool.embedding.neighbors(k, recall=1).distance.astype(np.float64)
-    return np.sqrt(2 * distance) if pool.embedding.metric == "cosine" else distance
+    distance = near.distance.astype(np.float64)
+    return np.sqrt(2 * distance) if near.metric == "cosine" else distance
