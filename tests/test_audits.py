@@ -418,3 +418,32 @@ def test_a_flag_that_most_rows_have_is_no_exception():
         "look at a few",
         "",
     ]
+
+
+def test_of_many_test_rows_the_graph_tells_which_are_searched_for(monkeypatch):
+    from curalab import Embedding
+    from curalab.audits import _copies
+
+    x = np.random.default_rng(0).normal(size=(1_200, 16))
+    is_test = np.arange(1_200) >= 800
+    x[800:820] = x[:20] + 0.01
+    x[820:860] = x[20] + 1e-3 * x[860:900]  # forty copies in the way of the one to train on
+    emb = Embedding(vectors=x)
+    emb.neighbors(30)
+    pool = cl.Pool(embedding=emb)
+    every = _copies.leaks(pool, is_test)
+    asked = []
+    search = Embedding.search
+    monkeypatch.setattr(
+        Embedding, "search", lambda own, rows, k: asked.append(len(rows)) or search(own, rows, k)
+    )
+    monkeypatch.setattr(_copies, "_JUDGED", 200)
+    some = _copies.leaks(pool, is_test)
+    assert set(every.ids) == set(range(800, 860))
+    assert set(some.ids) == set(every.ids)
+    assert dict(zip(some.ids, some.nearest, strict=True)) == dict(
+        zip(every.ids, every.nearest, strict=True)
+    )
+    assert max(asked) == 200  # of 400
+    assert some.params["n_test"] == 400
+    assert some.params["test"] == every.params["test"]

@@ -73,6 +73,13 @@ def test_larger_tables_too(filter_by, sharp, tenths):
 
 
 @pytest.mark.parametrize("filter_by", FILTERS)
+def test_more_classes_than_a_byte_holds(filter_by):
+    codes, proba = drawn(4_000, 300, sharp=5.0, wrong=0.2)
+    wanted = by_cleanlab(codes, proba, filter_by)
+    np.testing.assert_array_equal(label_issues(codes, proba, filter_by), wanted)
+
+
+@pytest.mark.parametrize("filter_by", FILTERS)
 def test_equal_rows_and_blocks_of_few_rows(filter_by, monkeypatch):
     codes = np.repeat([0, 1, 2], 40)
     codes[5], codes[50] = 1, 2

@@ -286,3 +286,15 @@ def test_rows_follow_their_ids(planted):
     found = find_outliers(named, random_state=0)
     assert found.to_frame().index.equals(ids)
     assert found.to_frame().columns.tolist() == ["outlier_oddness", "is_outlier"]
+
+
+def test_views_of_centres_go_block_by_block(monkeypatch):
+    from curalab.outliers import _views
+
+    x = np.random.default_rng(0).normal(size=(300, 6))
+    whole = find_outliers(x, random_state=0)
+    other = find_outliers(x[:150], reference=x[150:], random_state=0)
+    monkeypatch.setattr(_views, "_BLOCK", 7)
+    np.testing.assert_allclose(find_outliers(x, random_state=0).oddness, whole.oddness, atol=1e-5)
+    again = find_outliers(x[:150], reference=x[150:], random_state=0)
+    np.testing.assert_allclose(again.oddness, other.oddness, atol=1e-5)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
+
+import numpy as np
 
 CODE = """
     import contextlib, io, resource, time
@@ -68,3 +71,90 @@ def measured(n, setup, run):
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     return [float(value) for value in made.stdout.split()[-2:]]
+
+
+AT_SIZE = """
+    import sys, time
+    import numpy as np, pandas as pd
+    {setup}
+
+    n = {n}
+    rng, x = np.random.default_rng(0), np.empty((n, 384), dtype=np.float32)
+    which, middle = rng.integers(10, size=n), rng.normal(size=(10, 40))
+    axes = rng.normal(size=(2, 40, 384)).astype(np.float32)
+    for at in range(0, n, 50_000):
+        part = which[at : at + 50_000]
+        spread = 2 * rng.normal(size=(len(part), 40)).astype(np.float32)
+        x[at : at + 50_000] = middle[part].astype(np.float32) @ axes[0] + spread @ axes[1]
+    x[-n // 100 :] = x[: n // 100] + 0.01 * rng.normal(size=(n // 100, 384))
+    labels = np.where(rng.random(n) < 0.05, rng.integers(10, size=n), which)
+    proba = np.exp(rng.normal(size=(n, 10)) + 4 * np.eye(10)[which])
+    proba /= proba.sum(axis=1, keepdims=True)
+    split = np.where(rng.random(n) < 0.1, "test", "train")
+    items = pd.DataFrame({{"label": labels, "site": rng.integers(5, size=n), "split": split}})
+
+    def memory(name):
+        status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+        return int(status[name].split()[0]) / 2**20
+
+    open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
+    before, began = memory("VmRSS"), time.perf_counter()
+{run}
+    print(time.perf_counter() - began, memory("VmHWM") - before)
+"""
+RUNS = {
+    "audit": (
+        "import curalab as cl, torch, sklearn.cluster, sklearn.covariance, scipy.stats",
+        "pool = cl.Pool(embedding=x, labels=labels, proba=proba)\n"
+        "report = cl.audit(items, embedding=pool, labels='label', groups='site', split='split', "
+        "random_state=0)\n"
+        "assert not report.errors, report.errors",
+    ),
+    "faiss flat, k = 16": (
+        "import faiss",
+        "faiss.normalize_L2(x)\n"
+        "index = faiss.IndexFlatIP(x.shape[1])\n"
+        "index.add(x)\n"
+        "found = index.search(x, 16)",
+    ),
+}
+
+
+def bench_at_size(quick):
+    """A whole audit of 384 dimensions beside nothing but faiss's exact neighbours of the rows.
+
+    Duplicates, outliers, label errors, shift between groups, leakage of copies and of groups,
+    shortcuts and the table; probabilities are given. It makes no clusters. Each in a fresh process,
+    imports and rows apart: the median seconds of three, of one where the first takes over 10 s,
+    and GiB at the peak above imports and rows. `exponent` is the slope of log seconds over log n
+    from the smallest n.
+    """
+    sizes = (4_000, 8_000) if quick else (20_000, 100_000, 500_000)
+    rows = []
+    for n in sizes:
+        found = {"audit": fresh(n, *RUNS["audit"], 1 if quick else 3)}
+        if n <= 100_000:
+            name = "faiss flat, k = 16"
+            found[name] = fresh(n, *RUNS[name], 1 if quick else 3)
+        for name, (s, gib) in found.items():
+            row = {"n": n, "by": name, "seconds": s, "GiB": gib}
+            rows.append(row | {"audit takes": found["audit"][0] / s})
+    first = rows[0]
+    for row in rows[1:]:
+        if row["by"] == "audit":
+            row["exponent"] = np.log(row["seconds"] / first["seconds"]) / np.log(
+                row["n"] / sizes[0]
+            )
+    return rows
+
+
+def fresh(n, setup, run, times):
+    """Return the median seconds and GiB of fresh processes."""
+    code = textwrap.dedent(AT_SIZE.format(n=n, setup=setup, run=textwrap.indent(run, "    ")))
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    runs = []
+    while len(runs) < times and not (runs and runs[0][0] > 10):
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        runs.append([float(value) for value in made.stdout.split()[-2:]])
+    return tuple(np.median(runs, axis=0))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
+import textwrap
 import time
 import zipfile
 from pathlib import Path
@@ -246,3 +249,75 @@ def web_sets(quick):
     truth = truth.astype(str).to_numpy(dtype=object)
     for pair in (np.unique(truth)[[3, 8]], np.unique(truth)[[0, 5]]):
         yield f"cifar10_shared, {' '.join(pair)} foreign", (emb, truth, np.isin(truth, pair))
+
+
+AT_SIZE = """
+    import hashlib, sys, time
+    import numpy as np
+
+    n, k = int(sys.argv[1]), int(sys.argv[2])
+    rng = np.random.default_rng(0)
+    true = rng.integers(k, size=n)
+    proba = np.exp(rng.normal(size=(n, k)) + 3 * (true[:, None] == np.arange(k)))
+    proba /= proba.sum(axis=1, keepdims=True)
+    labels = np.where(rng.random(n) < 0.05, rng.integers(k, size=n), true)
+    del true
+    {setup}
+
+    def memory(name):
+        status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+        return int(status[name].split()[0]) / 1024
+
+    open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
+    before, began = memory("VmRSS"), time.perf_counter()
+    marked = {run}
+    print(time.perf_counter() - began, memory("VmHWM") - before)
+    print(hashlib.blake2b(np.packbits(marked).data).hexdigest())
+"""
+MARKERS = {
+    "cleanlab": (
+        "from cleanlab.filter import find_label_issues",
+        "find_label_issues(labels, proba, filter_by='confident_learning')",
+    ),
+    "label_issues": (
+        "from curalab.label_errors._joint import label_issues",
+        "label_issues(labels, proba, 'confident_learning')",
+    ),
+    "find_label_errors": (
+        "import curalab as cl\n"
+        "from curalab.label_errors import ConfidentLearning\n"
+        "method = ConfidentLearning(filter_by='confident_learning')\n"
+        "emb = cl.Embedding(vectors=np.ones((n, 1)))",
+        "cl.find_label_errors(emb, labels, proba=proba, method=method, random_state=0).is_error",
+    ),
+}
+
+
+def bench_confident_learning(quick):
+    """Marks by the confident joint, from given probabilities, beside cleanlab's; the same ones.
+
+    Seconds of the first call after imports and data, the median of five fresh processes, and MiB
+    at its peak above those: of the function that marks alone, and of the whole verb with its
+    checks, ranks, suggestions and ids. `faster` and `memory` are ratios to cleanlab.
+    """
+    rows = []
+    for n, k in ((20_000, 10), (5_000, 50)) if quick else ((1_000_000, 10), (200_000, 100)):
+        found = {name: marked(n, k, *code, 1 if quick else 5) for name, code in MARKERS.items()}
+        seconds, mib, theirs = found["cleanlab"]
+        for name, (s, m, flags) in found.items():
+            row = {"n": n, "classes": k, "by": name, "seconds": s, "MiB": m}
+            row |= {"faster": seconds / s, "memory": m / mib, "same flags": flags == theirs}
+            rows.append(row)
+    return rows
+
+
+def marked(n, k, setup, run, times):
+    """Return the median seconds and MiB of fresh processes, and a hash of what they marked."""
+    code = textwrap.dedent(AT_SIZE).format(setup=setup, run=run)
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    runs = []
+    for _ in range(times):
+        command = [sys.executable, "-W", "ignore", "-c", code, str(n), str(k)]
+        made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        runs.append(made.stdout.split()[-3:])
+    return (*np.median([[float(v) for v in run[:2]] for run in runs], axis=0), runs[0][2])

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_real
-from curalab.duplicates._graph import without_copies
 from curalab.duplicates._leakage import Leakage, find_leakage
-from curalab.duplicates._pairs import distinct, group_rows
+from curalab.duplicates._pairs import distinct, group_rows, without_copies
 from curalab.duplicates._result import Duplicates
 from curalab.duplicates._scoring import score_pairs
 from curalab.duplicates._threshold import ordinary_threshold

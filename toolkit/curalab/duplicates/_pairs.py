@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, IntArray
+from curalab.embedding import Embedding
 
 __all__ = [
     "COMPLETE",
@@ -16,6 +17,7 @@ __all__ = [
     "kept_rows",
     "pairs_within",
     "spanning",
+    "without_copies",
 ]
 
 COMPLETE = 100  # members up to which a group comes with all its pairs
@@ -51,6 +53,22 @@ def spanning(n: int, pairs: IntArray) -> BoolArray:
     chosen = np.zeros(len(pairs), dtype=bool)
     chosen[tree.data.astype(np.int64) - 1] = True
     return chosen
+
+
+def without_copies(embedding: Embedding) -> tuple[Embedding, IntArray] | None:
+    """Return the distinct rows, and which of them each row is, where most rows are exact copies.
+
+    None where they are not: then the graph of all rows is worth having.
+    """
+    n = len(embedding)
+    if 2 * len(np.unique(embedding.vectors[:, 0])) > n:
+        return None
+    vectors = np.ascontiguousarray(embedding.vectors + np.float32(0))  # -0.0 is 0.0
+    rows = vectors.view(np.dtype((np.void, vectors.strides[0]))).ravel()
+    _, first, label = np.unique(rows, return_index=True, return_inverse=True)
+    if 2 * len(first) > n:
+        return None
+    return Embedding(vectors=vectors[first], metric=embedding.metric), label
 
 
 def pairs_within(label: IntArray) -> IntArray:

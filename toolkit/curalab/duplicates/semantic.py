@@ -19,8 +19,11 @@ __all__ = ["Semantic"]
 class Semantic:
     """Pairs of rows whose vectors are at least as similar as the threshold.
 
-    Exact: read off the neighbour graph, with more neighbours where a row's last one is still
-    above the threshold.
+    Read off the neighbour graph, with more neighbours where a row's last one is still above the
+    threshold. From 16,384 rows on, where the graph is approximate and may miss a few of the least
+    similar pairs, it is read only if it is there already. Else all pairs are found without it,
+    exactly: rows that are near each other are so in a few principal coordinates as well, and
+    products of these tell which pairs need not be measured.
 
     Parameters
     ----------
@@ -34,12 +37,12 @@ class Semantic:
     .. [1] Abbas, Tirumala, Simig, Ganguli, Morcos (2023), "SemDeDup: Data-efficient learning at
        web-scale through semantic deduplication", arXiv:2303.09540. (There k-means is always
        used, the threshold is chosen for the share of rows to keep, and of each group the row
-       farthest from its cluster's centre is kept. Here the pairs are those of the whole
-       neighbour graph by default, the threshold comes from the data, and the most central row of a
-       group is kept, as the one that stands for it best.)
+       farthest from its cluster's centre is kept. Here all pairs count by default, the threshold
+       comes from the data, and the most central row of a group is kept, as the one that stands
+       for it best.)
     """
 
-    cost: ClassVar[str] = "one neighbour pass"
+    cost: ClassVar[str] = "one neighbour pass; with a threshold, products of few coordinates"
 
     partitions: int | None = None
 

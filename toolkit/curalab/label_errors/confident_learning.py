@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_choice
-from curalab.label_errors._joint import label_issues, label_scores
+from curalab.label_errors._joint import label_issues, label_scores, likeliest
 from curalab.pool import AnyArray, FloatArray, Pool
 
 __all__ = ["ConfidentLearning"]
@@ -62,5 +62,5 @@ class ConfidentLearning:
         quality[judged] = np.clip(label_scores(codes, proba, self.rank), 0, 1)
         is_error[judged] = label_issues(codes, proba, self.filter_by)
         details = {"is_error": is_error, "cut": {"rule": f"cleanlab, {self.filter_by}"}}
-        suggested = pool.classes[every.argmax(axis=1)]
+        suggested = pool.classes[likeliest(every)]
         return quality, suggested, details

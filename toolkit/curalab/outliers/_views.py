@@ -26,6 +26,7 @@ _NEIGHBORS = 10
 _PARTS = 2  # times that the rows are dealt into two halves
 _ROWS_A_CENTRE = 50
 _MOST_ROWS = 5_000  # of a half that centres are fitted on
+_BLOCK = 8_192  # rows looked at together
 _DRAWS, _DRAWN = 30, 256
 _ALIKE = 1e-4  # a spread that is none, but rounding
 _FLOOR = 0.1  # of the median: logarithms of smaller values are all but alike
@@ -100,18 +101,22 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
                 found = means.fit(some)
             centres = found.cluster_centers_
             root = inverse_root(some - centres[found.labels_])
-            own[:, left] += _away(known[left], centres, root)
-            if pool.reference is not None:
-                judged += _away(points, centres, root) / 2  # by both halves
+            own[:, left] += _away(known, left, centres, root)
+            if pool.reference is not None:  # by both halves
+                judged += _away(points, np.arange(len(points)), centres, root) / 2
     pairs = zip(own if pool.reference is None else judged, own, strict=True)
     plain, shaped = (View(*pair) for pair in pairs)
     return plain, shaped
 
 
-def _away(points: FloatArray, centres: FloatArray, root: FloatArray) -> FloatArray:
+def _away(points: FloatArray, rows: IntArray, centres: FloatArray, root: FloatArray) -> FloatArray:
     """Return the distances to the nearest centre, as 1 - cosine and in spreads; shape (2, n)."""
-    plain = 1 - (points @ unit_rows(centres).T).max(axis=1)
-    return np.stack([np.maximum(plain, 0), np.sqrt(shaped_gaps(points, centres, root).min(axis=1))])
+    unit, away = unit_rows(centres).T, np.empty((2, len(rows)))
+    for at in range(0, len(rows), _BLOCK):
+        part = points[rows[at : at + _BLOCK]]
+        away[0, at : at + _BLOCK] = np.maximum(1 - (part @ unit).max(axis=1), 0)
+        away[1, at : at + _BLOCK] = np.sqrt(shaped_gaps(part, centres, root).min(axis=1))
+    return away
 
 
 def _two(rows: IntArray) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
