@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from curalab import Embedding, find_duplicates
-from curalab.duplicates import _graph
-from curalab.duplicates._graph import measured_pairs, similar_pairs, similarity_of
+from curalab.duplicates import _graph, _measured
+from curalab.duplicates._graph import similar_pairs
+from curalab.duplicates._measured import measured_pairs, similarity_of
 
 
 def rows(n, d, *, seed=0, wide=1.0, at=0.0):
@@ -84,7 +85,7 @@ def test_where_too_many_would_be_measured_the_graph_is_read(limit, value, monkey
     x[:200] = x[0] + 1e-4 * rows(200, 30, seed=1)
     monkeypatch.setattr(_graph, "_MANY", 900)
     whole = similar_pairs(Embedding(vectors=x), 0.99)
-    monkeypatch.setattr(_graph, limit, value)
+    monkeypatch.setattr(_measured, limit, value)
     emb = Embedding(vectors=x)
     assert measured_pairs(emb, 0.99) is None
     pairs, _ = similar_pairs(emb, 0.99)
@@ -119,7 +120,9 @@ def test_forty_large_groups_cost_little(monkeypatch):
     x = np.repeat(rng.normal(size=(40, 64)), 110, axis=0)
     x += 1e-3 * rng.normal(size=x.shape)
     monkeypatch.setattr(_graph, "_MANY", len(x))
-    monkeypatch.setattr(_graph, "similarity_of", counted := Counted(similarity_of))
+    counted = Counted(similarity_of)
+    for module in (_graph, _measured):
+        monkeypatch.setattr(module, "similarity_of", counted)
     found = find_duplicates(Embedding(vectors=x), threshold=0.99)
     assert found.n_groups == 40
     assert len(found.found) == 40 * 109

@@ -11,7 +11,7 @@ from curalab.duplicates import (
     find_duplicates,
     score_pairs,
 )
-from curalab.duplicates._graph import similarity_of
+from curalab.duplicates._measured import similarity_of
 
 IDS = ["a", "b", "c", "d"]
 

@@ -1,6 +1,9 @@
 """Curate datasets in notebooks: one small interface to every method of the field."""
 
 from curalab import (
+    _threads as _threads,  # before all that loads OpenMP
+)
+from curalab import (
     clusters,
     documents,
     duplicates,

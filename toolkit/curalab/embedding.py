@@ -19,6 +19,7 @@ from curalab._check import (
     BoolArray,
     FloatArray,
     IntArray,
+    are_invented,
     carried_ids,
     check_choice,
     check_ids,
@@ -132,12 +133,13 @@ class Embedding(StageResult):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of ids, vectors and metric."""
-        made = hashlib.blake2b(digest_size=16)
-        made.update(repr((self.metric, self.shape)).encode())
+        """A hash of vectors, metric and ids, if there are any."""
+        made, has_ids = hashlib.blake2b(digest_size=16), not are_invented(self.ids)
+        made.update(repr((self.metric, self.shape, has_ids)).encode())
         for at in range(0, len(self), _BLOCK):
             made.update(np.ascontiguousarray(self.vectors[at : at + _BLOCK]).data)
-            made.update("\0".join(map(repr, self.ids[at : at + _BLOCK].tolist())).encode())
+            if has_ids:
+                made.update("\0".join(map(repr, self.ids[at : at + _BLOCK].tolist())).encode())
         return made.hexdigest()
 
     # ---- neighbours ------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from curalab._check import check_integer
-from curalab.duplicates._graph import similar_pairs, similarity_of
+from curalab.duplicates._graph import similar_pairs
+from curalab.duplicates._measured import similarity_of
 from curalab.embedding import Embedding
 from curalab.pool import FloatArray, IntArray, Pool
 
