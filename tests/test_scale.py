@@ -271,6 +271,15 @@ def test_what_was_lost_of_a_folder_is_done_again(tmp_path):
     (out / "_done.txt").write_text("0\n2\n1")  # the last line was cut off
     assert (cl.map_batches(count, X, **again) == X).all()
     assert calls.read_text() == "0 16 32 16 "
+    assert (out / "_done.txt").read_text() == "0\n2\n1\n"
+
+
+def test_other_ids_are_other_data(tmp_path):
+    frame = pd.DataFrame({"a": range(20)})
+    cl.map_batches(pd.DataFrame.copy, frame, folder=tmp_path / "out", random_state=0)
+    other = frame.set_index(frame.index + 5)
+    with pytest.raises(ValueError, match="the data differed"):
+        cl.map_batches(pd.DataFrame.copy, other, folder=tmp_path / "out", random_state=0)
 
 
 def test_a_part_that_was_deleted_is_made_again(tmp_path):

@@ -102,6 +102,8 @@ def _in_memory(data: Any, ids: pd.Index | None, batch_size: int | None) -> Block
 
     try:
         content = content_of(data.to_frame() if isinstance(data, pd.Series) else data)
+        if ids is not None:  # a function may look at them
+            content += content_of(ids.to_numpy())
     except UnhashableError:
         content = None
     return Blocks([stop - start for start, stop in bounds], reader, named, content)

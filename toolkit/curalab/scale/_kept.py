@@ -142,7 +142,7 @@ class Kept:
 
     def _whole(self) -> set[int]:
         """Return the blocks that are there: a part may have been deleted, or a file cut off."""
-        lines = (self._folder / _DONE).read_text(encoding="ascii").split("\n")[:-1]
+        *lines, torn = (self._folder / _DONE).read_text(encoding="ascii").split("\n")
         told = {int(line) for line in lines if line.isdecimal()}
         path = self._folder / _ROWS
         is_array = not any(self._part(number).is_file() for number in told)
@@ -159,6 +159,7 @@ class Kept:
             there = {number for number in told if self._part(number).is_file()}
         if told - there:
             _log.warning("%s blocks of %s are lost, and done again.", len(told - there), path)
+        if told - there or torn:  # the next number would be written behind what was cut off
             text = "".join(f"{number}\n" for number in sorted(there))
             _write_whole(self._folder / _DONE, text.encode())
         return there

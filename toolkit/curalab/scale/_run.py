@@ -58,7 +58,10 @@ def mapped(
     check_choice("backend", where.backend, _BACKENDS)
     if where.address is not None and where.backend != "ray":
         raise ValueError(complain("address", 'left out unless backend="ray"', where.address))
-    with kept_in(folder, blocks, _hash_of(code or function), seed) as (kept, is_lasting):
+    with kept_in(folder, blocks, _hash_of(function if code is None else code), seed) as (
+        kept,
+        is_lasting,
+    ):
         job = Job(function, takes_rng(function), kept.seed)
         left = [number for number in range(len(blocks.sizes)) if number not in kept.done]
         failed = _fill(kept, blocks, _results(job, blocks, left, where)) if left else {}
