@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 import curalab as cl
-from curalab.scale import _kept
+from curalab.scale import _kept, _partitions
 
 X = np.arange(40.0).reshape(20, 2)
 
@@ -448,6 +448,15 @@ def test_hierarchical_k_means_finds_planted_groups():
     assert set(one.labels) == {0}
     coarse = cl.cluster(emb, method=cl.scale.HierarchicalKMeans(n_clusters=16), random_state=0)
     assert adjusted_rand_score(truth, coarse.labels) > 0.7
+
+
+def test_rows_far_from_the_origin_go_to_their_nearest_centres():
+    rng = np.random.default_rng(0)
+    x = (20_000 + rng.normal(size=(500, 8))).astype(np.float32)
+    centres = x[:9]
+    away = np.linalg.norm(x[:, None].astype(np.float64) - centres, axis=2)
+    found = _partitions._cells(x, centres=centres, n=2)
+    assert (found == away.argsort(axis=1)[:, :2]).mean() > 0.99
 
 
 def test_duplicates_in_parts_are_those_of_the_whole():

@@ -69,5 +69,5 @@ def _ask_for_data(command: argparse.ArgumentParser, name: str) -> None:
     )
     if name == "dedup":
         command.add_argument(
-            "--threshold", type=float, help="least cosine of a pair (default: from the data)"
+            "--threshold", type=float, help="least similarity of a pair (default: from the data)"
         )

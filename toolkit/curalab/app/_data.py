@@ -44,7 +44,7 @@ def dedup(asked: argparse.Namespace) -> int:
         embedding, threshold=asked.threshold, method=method, random_state=asked.seed
     )
     pairs, copies = found.pairs(), int((~found.keep).sum())
-    print(f"{left_out}{len(pairs):,} pairs of cosine {found.params['threshold']:.3f} and more.")
+    print(f"{left_out}{len(pairs):,} pairs of similarity {found.params['threshold']:.3f} and more.")
     print(f"{copies:,} of {len(found):,} items are copies of one that is kept.")
     if not is_metrics_only():
         pairs.to_csv(out / "pairs.csv", index=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from curalab._cells import Rows
@@ -18,9 +16,6 @@ from curalab.duplicates._pairs import (
     without_copies,
 )
 from curalab.embedding import Embedding
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["similar_pairs"]
 

@@ -143,7 +143,9 @@ def _shares(sizes: list[int], k: int) -> list[int]:
 
 def _cells(batch: FloatArray, *, centres: FloatArray, n: int) -> IntArray:
     """Return the `n` centres nearest to each row, nearest first."""
-    gap = np.square(centres).sum(axis=1) / 2 - batch @ centres.T
+    middle = centres.mean(axis=0)  # |c|² / 2 - x·c cancels badly far from the origin
+    about = centres - middle
+    gap = np.square(about).sum(axis=1) / 2 - (batch - middle) @ about.T
     return np.argsort(gap, axis=1, kind="stable")[:, :n].astype(np.int32)
 
 

@@ -121,5 +121,6 @@ def _hash_of(function: Any) -> str | None:
     try:
         return encoder_key(function)
     except UnhashableError as error:
-        _log.warning("What was done is recognised by the data alone: %s cannot be hashed.", error)
+        said = "What is done is kept in folder= only, and known again by the data alone: %s cannot "
+        _log.warning(said + "be hashed.", error)
         return None
