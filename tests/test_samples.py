@@ -209,6 +209,13 @@ def test_planting_leaves_the_input_alone_and_repeats(name, texts):
     assert (first.items.dtypes[texts.columns] == texts.dtypes).all()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_new_ids_are_not_those_of_rows_set_aside(seed, digits):
+    test = digits.sample(frac=0.25, random_state=seed)
+    planted = samples.plant_outliers(digits.drop(test.index), share=0.01, random_state=seed)
+    assert not planted.items.index.isin(test.index).any()
+
+
 @pytest.mark.parametrize("name", ["duplicates", "outliers"])
 def test_position_and_id_of_new_rows_say_nothing(name, digits):
     changed = PLANTS[name](digits, share=0.2, random_state=0).items
@@ -218,7 +225,7 @@ def test_position_and_id_of_new_rows_say_nothing(name, digits):
     assert abs(at.mean() - 0.5) < 0.05
     assert at.min() < 0.02
     assert at.max() > 0.98
-    assert set(changed.index[is_new]) == {f"digit-{i}" for i in range(1797, 1797 + 359)}
+    assert set(changed.index[is_new]) == {f"digit-{i}" for i in range(2000, 2359)}
     assert not changed.index[is_new].is_monotonic_increasing
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curalab_widgets import figures
+from curalab_widgets import figures, lesson
 from curalab_widgets.audit import AuditPanel
 from curalab_widgets.clusters import ClusterPanel
 from curalab_widgets.compare import ComparePanel
@@ -24,4 +24,5 @@ __all__ = [
     "ReviewPanel",
     "SelectorPanel",
     "figures",
+    "lesson",
 ]

@@ -33,6 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     methods = commands.add_parser("methods", help="list every method")
     methods.add_argument("stage", nargs="?", help="one stage, such as outliers")
     methods.set_defaults(module="_methods")
+    grade = commands.add_parser("grade", help="make a csv of the course's result files")
+    grade.add_argument("folder", help="holds curalab-results-*.json, at any depth")
+    grade.add_argument("--out", default="grades.csv", help="(default: %(default)s)")
+    grade.set_defaults(module="_grade")
     for name, module, about in (
         ("embed", "_data", "turn your own data into vectors, on this machine or on many"),
         ("dedup", "_data", "find near-duplicates in your own data"),

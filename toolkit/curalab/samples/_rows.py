@@ -95,14 +95,17 @@ def insert(items: pd.DataFrame, new: pd.DataFrame, rng: np.random.Generator) -> 
 
 
 def fresh_ids(ids: pd.Index, taken: pd.Index, n: int, rng: np.random.Generator) -> pd.Index:
-    """Return `n` new ids in the manner of `ids`: numbers that go on, or "new-0000"."""
+    """Return `n` new ids in the manner of `ids`: numbers that go on after a gap, or "new-0000".
+
+    The gap is for rows set aside before, such as a test set, whose numbers may be higher.
+    """
     known, start, stem, width = set(ids) | set(taken), 0, "new-", 4
     found = [_COUNTED.fullmatch(str(id)) for id in ids]
     counted = [match for match in found if match]
     if whole := pd.api.types.is_integer_dtype(ids):
-        start = int(ids.max()) + 1
+        start = _after(int(ids.max()))
     elif len(counted) == len(ids) and len({match[1] for match in counted}) == 1:
-        start = max(int(match[2]) for match in counted) + 1
+        start = _after(max(int(match[2]) for match in counted))
         stem, width = counted[0][1], len(counted[0][2])
     fresh: list[Any] = []
     while len(fresh) < n:
@@ -112,3 +115,9 @@ def fresh_ids(ids: pd.Index, taken: pd.Index, n: int, rng: np.random.Generator) 
             fresh.append(id)
     new: pd.Index = pd.Index([fresh[at] for at in rng.permutation(n)], name=ids.name)
     return new
+
+
+def _after(last: int) -> int:
+    """Return a round number that is a tenth above the last, or more."""
+    step = 10 ** (len(str(abs(last))) - 1)
+    return (last + abs(last) // 10) // step * step + step
