@@ -16,6 +16,7 @@ from curalab_widgets.lesson._pictures import as_html, trail_plot, trail_table
 
 __all__ = ["Explore"]
 
+_SIDES = ("1 1 380px", "1 1 300px")  # beside each other where there is room
 Look = Callable[..., tuple[Any, Mapping[str, float]]]
 
 
@@ -72,7 +73,7 @@ class Explore(Panel):
         first = {name: values[len(values) // 2] for name, values in self._settings.items()}
         super().__init__(pd.DataFrame(), title="A picture and its scores by setting")
         self._sliders = {name: self._slider(name) for name in self._settings}
-        self._picture, self._scores = ipywidgets.HTML(), ipywidgets.HTML()
+        self._picture, self._scores = (ipywidgets.HTML(layout={"flex": wide}) for wide in _SIDES)
         walk = self._button("Try all", "See every value of the slider moved last", self._walk_on)
         self._show([*self._sliders.values(), walk], [self._picture, self._scores])
         self.setting = {**first, **(start or {})}
@@ -188,7 +189,10 @@ class Explore(Panel):
     def _still(self) -> str:
         if self._key(self.setting) not in self._seen:
             return super()._still()
-        sides = "".join(f"<div>{side}</div>" for side in self._drawn())
+        sides = "".join(
+            f"<div style='flex:{wide};min-width:0'>{side}</div>"
+            for wide, side in zip(_SIDES, self._drawn(), strict=True)
+        )
         return f"<div style='display:flex;flex-wrap:wrap;gap:1.5em'>{sides}</div>"
 
 
