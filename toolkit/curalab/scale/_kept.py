@@ -41,6 +41,8 @@ class Kept:
     Parameters
     ----------
     folder : Path
+    lock : FileLock
+        Of the folder, held by this run.
     sizes : list of int
         Rows of each block.
     data, function : str or None
@@ -61,6 +63,7 @@ class Kept:
     def __init__(
         self,
         folder: Path,
+        lock: Any,
         *,
         sizes: list[int],
         data: str | None,
@@ -71,7 +74,7 @@ class Kept:
         self._folder = folder
         self._starts = [0, *np.cumsum(sizes).tolist()]
         told = {"data": data, "function": function, "sizes": _in_short(sizes)}
-        self._lock = _locked(folder)
+        self._lock = lock
         try:
             manifest = _opened(folder, told, seed)
         except BaseException:
@@ -95,11 +98,15 @@ class Kept:
             part = self._part(number)
             fresh = part.with_suffix(".new")
             made.to_parquet(fresh)
+            with fresh.open("r+b") as stream:
+                os.fsync(stream.fileno())
             os.replace(fresh, part)
         else:
             self._put(number, made)
         with (self._folder / _DONE).open("a", encoding="ascii") as stream:
             stream.write(f"{number}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         self.done.add(number)
 
     def result(self) -> Any:
@@ -130,6 +137,8 @@ class Kept:
         with path.open("r+b") as stream:  # not through a map: a full disk would kill the process
             stream.seek(offset + self._starts[number] * _row_bytes(held))
             stream.write(made.view(np.uint8))
+            stream.flush()
+            os.fsync(stream.fileno())  # before _done.txt says so: the machine may stop, too
 
     def _begin(self, path: Path, made: Any) -> None:
         shape = (self._starts[-1], *made.shape[1:])
@@ -177,16 +186,18 @@ def kept_in(
     Without a folder that is the cache, under a name made of the data and the code, else a
     temporary folder; both are gone when all is done.
     """
-    place, is_lasting = None if folder is None else Path(folder).expanduser(), True
+    place, lock = None if folder is None else Path(folder).expanduser(), None
     if place is None and blocks.content and code:
         told = repr((blocks.content, code, blocks.sizes, seed)).encode()
-        place = _writable(batches_folder() / hashlib.blake2b(told, digest_size=16).hexdigest())
-    if place is None:
-        place, is_lasting = Path(tempfile.mkdtemp(prefix="curalab-batches-")), False
+        place = batches_folder() / hashlib.blake2b(told, digest_size=16).hexdigest()
+        lock = _locked_in_cache(place)
+    is_lasting = folder is not None or lock is not None
+    if place is None or not is_lasting:
+        place = Path(tempfile.mkdtemp(prefix="curalab-batches-"))
+    lock = lock or _locked(place)
     drawn, ended = check_seed(None), False
-    kept = Kept(
-        place, sizes=blocks.sizes, data=blocks.content, function=code, seed=seed, drawn=drawn
-    )
+    hashes = {"data": blocks.content, "function": code}
+    kept = Kept(place, lock, sizes=blocks.sizes, seed=seed, drawn=drawn, **hashes)
     try:
         yield kept, is_lasting
         ended = True
@@ -196,14 +207,13 @@ def kept_in(
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _writable(place: Path) -> Path | None:
-    """Return a folder of the cache, made; None where that cannot be, or another run has it."""
+def _locked_in_cache(place: Path) -> Any:
+    """Return the lock of a folder of the cache; None where it cannot be made, or is taken."""
     try:
-        _locked(place).release()
+        return _locked(place)
     except OSError as error:
         _log.warning("A crash would cost what is done: %s cannot be used (%s).", place, error)
         return None
-    return place
 
 
 def _opened(folder: Path, told: dict[str, Any], seed: int | None) -> dict[str, Any] | None:

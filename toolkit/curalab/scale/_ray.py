@@ -25,9 +25,12 @@ _GCS = 6379
 
 
 def on_ray(
-    job: Job, blocks: Blocks, numbers: list[int], address: str | None
+    job: Job, blocks: Blocks, numbers: list[int], address: str | None, *, hint: str
 ) -> Iterator[tuple[int, Any]]:
-    """Yield block numbers and what was made of them, in the order in which they are ready."""
+    """Yield block numbers and what was made of them, in the order in which they are ready.
+
+    `hint` says what becomes of it where Ray gives up.
+    """
     ray = need_extra("ray", "ray", purpose='backend="ray"')
     from ray import data as ray_data
     from ray.exceptions import RayError
@@ -45,10 +48,7 @@ def on_ray(
                 yield int(row["number"]), pickle.loads(row["made"])
         except RayError as error:
             said = str(error).strip().partition("\n")[0]
-            raise RuntimeError(
-                f"Ray gave up ({type(error).__name__}: {said}). What was done so far is kept: the "
-                "same call goes on."
-            ) from error
+            raise RuntimeError(f"Ray gave up ({type(error).__name__}: {said}). {hint}") from error
 
 
 def _one(job: Job, item: dict[str, Any]) -> dict[str, Any]:

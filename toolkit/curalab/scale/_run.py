@@ -19,6 +19,8 @@ __all__ = ["BatchError", "Where", "mapped"]
 
 _log = logging.getLogger(__name__)
 _BACKENDS = ("local", "ray")
+_LASTS = "What was done so far is kept: the same call goes on."
+_LOST = "What was done so far is lost; with folder= it is kept."
 
 
 class BatchError(RuntimeError):
@@ -64,7 +66,8 @@ def mapped(
     ):
         job = Job(function, takes_rng(function), kept.seed)
         left = [number for number in range(len(blocks.sizes)) if number not in kept.done]
-        failed = _fill(kept, blocks, _results(job, blocks, left, where)) if left else {}
+        hint = _LASTS if is_lasting else _LOST
+        failed = _fill(kept, blocks, _results(job, blocks, left, where, hint)) if left else {}
         if failed:
             raise BatchError(_text(failed, blocks, is_lasting), failed)
         made = kept.result()
@@ -72,12 +75,12 @@ def mapped(
 
 
 def _results(
-    job: Job, blocks: Blocks, numbers: list[int], where: Where
+    job: Job, blocks: Blocks, numbers: list[int], where: Where, hint: str
 ) -> Iterable[tuple[int, Any]]:
     if where.backend == "ray":
         from curalab.scale._ray import on_ray
 
-        return on_ray(job, blocks, numbers, where.address)
+        return on_ray(job, blocks, numbers, where.address, hint=hint)
     return ((i, attempt(job, i, blocks.reader(i), blocks.sizes[i])) for i in numbers)
 
 
