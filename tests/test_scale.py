@@ -331,6 +331,22 @@ def test_a_folder_of_another_version_or_damaged_or_of_something_else(tmp_path):
     )
 
 
+def test_a_place_in_the_cache_that_another_run_has_is_left_to_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CURALAB_CACHE", str(tmp_path))
+    with pytest.raises(cl.BatchError):
+        cl.map_batches(_refuse, X, random_state=1)
+    (place,) = (path.parent for path in tmp_path.rglob("_manifest.json"))
+    with FileLock(place / ".lock"), pytest.raises(cl.BatchError) as caught:
+        cl.map_batches(_refuse, X, random_state=1)
+    assert str(caught.value).endswith("What the others gave is lost; with folder= it is kept.")
+    assert "A crash would cost what is done" in caplog.text
+    assert (place / "_manifest.json").exists()
+
+
+def _refuse(batch):
+    raise ValueError("no")
+
+
 def test_a_folder_that_another_run_writes_to(tmp_path):
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out" / ".lock"), pytest.raises(BlockingIOError) as caught:

@@ -119,5 +119,5 @@ def fresh_ids(ids: pd.Index, taken: pd.Index, n: int, rng: np.random.Generator) 
 
 def _after(last: int) -> int:
     """Return a round number that is a tenth above the last, or more."""
-    step = 10 ** (len(str(abs(last))) - 1)
+    step: int = 10 ** (len(str(abs(last))) - 1)
     return (last + abs(last) // 10) // step * step + step
