@@ -5,7 +5,7 @@
 #            TORCH_INDEX  the package index to take torch from (default: pip's own)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser-full lint lab book bench bench-quick clean chromium
+.PHONY: help demo test test-browser-full lint lab book book-seeds bench bench-quick clean chromium
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,7 +27,7 @@ help:  ## list the targets
 demo: $(WIDGETS)  ## curate a sample from end to end and write the report to out/demo/
 	$(VENV)/bin/curalab demo
 
-test: $(DEV) chromium lint  ## all checks: ruff, mypy, unit tests, doctests, notebooks, browser
+test: $(DEV) chromium lint book  ## all checks: ruff, mypy, unit tests, doctests, notebooks, browser
 	$(PY) -m pytest --durations=10
 
 test-browser-full: $(DEV) chromium  ## every path of every panel in a real browser (long)
@@ -41,8 +41,11 @@ lint: $(DEV)  ## ruff and mypy only
 lab: $(WIDGETS)  ## open JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks
 
-book: $(WIDGETS)  ## run the notebooks and render them to out/book/*.html
-	$(PY) -m nbconvert --execute --to html --output-dir out/book notebooks/*.ipynb
+book: $(DEV)  ## run the lessons and make the course's site, out/book/html/index.html
+	$(PY) notebooks/build.py --out out/book
+
+book-seeds: $(DEV)  ## run every lesson for five students, each with other planted truth (long)
+	$(PY) notebooks/build.py --out out/book --seeds 5
 
 bench: $(DEV)  ## run the benchmarks (long; the sizes up to a million rows)
 	$(PY) tests/bench/run.py
