@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from curalab.encoders import TfIdf, _cache, cache_info, clear_cache, embed
+from curalab.samples import digits
 
 TEXTS = ["one", "three", "eleven"]
 FACTOR = 2.0
@@ -133,6 +134,19 @@ def test_a_fitted_encoder_is_known_by_what_it_learned():
     before = cache_info().entries
     embed(["a", "e f"], encoder=pickle.loads(pickle.dumps(one)))
     assert cache_info().entries == before
+
+
+def test_an_encoder_fitted_just_now_is_known_like_one_from_the_cache(caplog):
+    images = digits()["image"]
+    fitted = embed(images[:200], encoder="patches", random_state=0).encoder
+    kept = embed(images[:200], encoder="patches", random_state=0).encoder
+    with caplog.at_level(logging.INFO):
+        first = embed(images[200:250], encoder=fitted)
+        n = cache_info().entries
+        again = embed(images[200:250], encoder=kept)
+    assert caplog.text == ""
+    assert cache_info().entries == n
+    assert np.array_equal(first.vectors, again.vectors)
 
 
 def test_cache_false_reads_and_writes_nothing(folder):

@@ -76,6 +76,7 @@ def _pickled(value: Any, what: str) -> bytes:
     import joblib
 
     try:
+        value = copy.deepcopy(value)  # a view's strides are not its content, and a copy has none
         made = joblib.hash(value)
         is_content = made == joblib.hash(copy.deepcopy(value))  # a torch tensor's is not
     except Exception as error:  # pickling may raise anything
