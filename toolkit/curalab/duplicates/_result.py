@@ -185,7 +185,8 @@ class Duplicates(StageResult):
             `precision` at the present threshold, with `low` and `high`, a 95 % interval; `n_pairs`
             and `n_judged`; `suggested_threshold`, for `at`: the lowest from which precision is
             estimated as `wanted`, which rises with similarity in that; None where it is not
-            reached; `strata`, a DataFrame of the strata and their verdicts.
+            reached (judge more pairs, or want less: few verdicts are drawn towards one half);
+            `strata`, a DataFrame of the strata and their verdicts.
 
         Examples
         --------

@@ -93,12 +93,12 @@ EXERCISES = {
         hints=(
             "In a majority every column counts once. Do some columns say the same?",
             "`LabelModel(votes=given['votes'], end_model=False)` as the method, on any vectors of "
-            "as many rows, such as `np.eye(len(votes))`: without an end model they do not count.",
+            "as many rows, such as `votes.notna() + 1.0`: without an end model they do not count.",
         ),
         solution="""
 given = lesson.data("09-a")
 votes = given["votes"]
-pool = cl.Embedding(vectors=np.ones((len(votes), 2)), ids=votes.index)
+pool = cl.Embedding(vectors=votes.notna() + 1.0, ids=votes.index)
 found = cl.pseudo_label(pool, method=LabelModel(votes=votes, end_model=False), random_state=0)
 answer = pd.Series(found.labels, index=found.ids)
 """,
@@ -114,7 +114,7 @@ answer = pd.Series(found.labels, index=found.ids)
         solution="""
 given = lesson.data("09-b")
 votes = given["votes"]
-pool = cl.Embedding(vectors=np.ones((len(votes), 2)), ids=votes.index)
+pool = cl.Embedding(vectors=votes.notna() + 1.0, ids=votes.index)
 found = cl.pseudo_label(pool, method=LabelModel(votes=votes, end_model=False), random_state=0)
 answer = found.details["rules"].loc[given["asked"], "estimated_accuracy"]
 """,
