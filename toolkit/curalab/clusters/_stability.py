@@ -55,7 +55,9 @@ def stability(
 
     Notes
     -----
-    A row of noise counts as a cluster of its own. A steady clustering need not be a good one.
+    A row of noise counts as a cluster of its own. A steady clustering need not be a good one: a
+    method that draws nothing gives nearly the same whatever its setting. To choose a setting, see
+    whether clusterings of samples of the rows agree.
 
     Examples
     --------

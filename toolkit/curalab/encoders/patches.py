@@ -179,7 +179,7 @@ def _dictionary(
     filters = (patterns.numpy() @ whiten).astype(np.float32)
     shift = filters @ mean
     filters -= filters.mean(axis=1, keepdims=True)  # takes the mean off a patch
-    return filters.reshape(n_patches, channels, w, w), shift[:, None, None]
+    return filters.reshape(n_patches, channels, w, w), shift.reshape(-1, 1, 1)
 
 
 def _directed(

@@ -77,7 +77,8 @@ def separability(embedding: Any, *, random_state: int | None = None) -> Separabi
     length G of the tree of as many normal points of the same mean and covariance (put on the unit
     sphere under "cosine"), and multiplies by the local dimension D: D log(G / L). The length of
     the tree estimates an entropy [2]_, and so this is about how much lower the data's entropy is
-    than the normal cloud's. Copies count once.
+    than the normal cloud's. Copies count once. It is not to be believed of an embedding whose
+    spread is bad: one column of noise that outweighs all others lowers the entropy too.
 
     References
     ----------
