@@ -84,19 +84,15 @@ def test_every_exercise_is_asked_once_and_nothing_else_rests_on_it(path):
     assert sorted(ids) == sorted(_exercises(path))
     assert len(ids) >= 2
     lesson.solved(nbformat.read(path, as_version=4))
-    made = {"answer"}
-    for cell in asked:
-        names = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
-        made |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    for cell in others:
-        tree = ast.parse(cell.source)
-        used = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        kept = {
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-        assert not made.intersection(used) - kept
+    made, kept = ({"answer"} | _names(asked, ast.Store)), _names(others, ast.Store)
+    assert not (made - kept) & _names(others, ast.Load)
+
+
+def _names(cells, context):
+    """Return the names that cells set, those of arguments among them, or the names they read."""
+    nodes = [node for cell in cells for node in ast.walk(ast.parse(cell.source))]
+    named = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+    return named | {n.arg for n in nodes if isinstance(n, ast.arg) and context is ast.Store}
 
 
 @EVERY

@@ -87,7 +87,7 @@ def fit_head(
         scale = 1.0
     device = "cuda" if torch.cuda.is_available() else "cpu"
     x = torch.from_numpy((points - centre) / scale).to(device)
-    y = torch.from_numpy(np.asarray(codes, dtype=np.int64)).to(device)
+    y = torch.from_numpy(np.array(codes, dtype=np.int64)).to(device)  # torch warns of views
     w = torch.from_numpy(share.astype(np.float32)).to(device)
     bend = 1 / max(n_classes, 2) * (1 - 1 / max(n_classes, 2))
     factor = _curvature(x, w, bend, penalty)

@@ -13,7 +13,7 @@ from curalab_widgets.lesson._exercise import Exercise, ids
 
 __all__ = ["EXERCISES"]
 
-_MOST = 12  # rows that may be removed
+_MOST = 5  # rows that may be removed
 _HARMFUL = 4  # rows planted against one prediction
 
 
@@ -26,7 +26,7 @@ def _pool(table: pd.DataFrame) -> Any:
     return cl.Pool(embedding=_pixels(table), labels=table["label"])
 
 
-# ---- 14a-a: rows that were planted against one prediction ----------------------------------------
+# ---- 14a-b: rows that were planted against one prediction ----------------------------------------
 
 
 @cache
@@ -35,21 +35,30 @@ def _spoilt(seed: int) -> tuple[dict[str, Any], list[Any]]:
     rng = np.random.default_rng([seed, 14])
     mixed = cl.samples.digits().sample(frac=1, random_state=seed + 3)
     train, test = mixed[:220], mixed[220:260]
-    target = test.index[0]
+    target, wrong = _rival(train, test)
     copied = pd.concat([test.loc[[target]]] * _HARMFUL)
     jittered = [
         np.clip(image + rng.normal(0, 25, image.shape), 0, 255).astype(np.uint8)
         for image in copied["image"]
     ]
-    own = int(test.loc[target, "label"])
-    wrong = str((own + int(rng.integers(1, 10))) % 10)
     taken = rng.choice(mixed.index[260:], _HARMFUL, replace=False)
     planted = pd.DataFrame({"image": jittered, "label": wrong}, index=pd.Index(taken, name="id"))
     table = pd.concat([train, planted]).sample(frac=1, random_state=seed)
     return {"train": table, "test": test, "target": target}, list(taken)
 
 
-# ---- 14a-b: rows whose removal turns one prediction ----------------------------------------------
+def _rival(train: pd.DataFrame, test: pd.DataFrame) -> tuple[Any, str]:
+    """Return the first test row that is predicted rightly, and the class that comes second."""
+    from sklearn.linear_model import Ridge
+
+    x, y = _pixels(train).points, pd.get_dummies(train["label"], dtype=float)
+    found = Ridge(alpha=0.02 * len(train)).fit(x, y).predict(_pixels(test).points)
+    order = y.columns.to_numpy()[np.argsort(-found, axis=1)]
+    at = int(np.argmax(order[:, 0] == test["label"].to_numpy()))
+    return test.index[at], str(order[at, 1])
+
+
+# ---- 14a-a: rows whose removal turns one prediction ----------------------------------------------
 
 
 class _Asked(NamedTuple):
@@ -92,6 +101,22 @@ def _judge_removal(answer: Any, truth: _Asked) -> tuple[bool, str]:
 
 EXERCISES = {
     "14a-a": Exercise(
+        data=lambda seed: dict(_question(seed)[0]),
+        truth=lambda seed: _question(seed)[1],
+        judge=_judge_removal,
+        hints=(
+            "Which rows helped this prediction? Learn the datamodels of this table.",
+            f"`counterfactual(target, {_MOST})['removed']` has the rows that help it most.",
+        ),
+        solution="""
+pool = cl.Pool(embedding=pixels(case["test"]), labels=case["test"]["label"])
+learned = datamodels(
+    pixels(case["train"]), case["train"]["label"], test=pool, n_models=300, random_state=SEED
+)
+answer = learned.counterfactual(case["target"], 5)["removed"]
+""",
+    ),
+    "14a-b": Exercise(
         data=lambda seed: dict(_spoilt(seed)[0]),
         truth=lambda seed: _spoilt(seed)[1],
         judge=ids(recall=0.75, precision=0.6),
@@ -105,22 +130,6 @@ told = datamodels(
     pixels(asked["train"]), asked["train"]["label"], test=pool, n_models=300, random_state=SEED
 ).influence(asked["target"])
 answer = told.query("effect == 'harms'").index[-4:]
-""",
-    ),
-    "14a-b": Exercise(
-        data=lambda seed: dict(_question(seed)[0]),
-        truth=lambda seed: _question(seed)[1],
-        judge=_judge_removal,
-        hints=(
-            "Which rows helped this prediction? Learn the datamodels of this table.",
-            f"`counterfactual(target, {_MOST})['removed']` has the rows that help it most.",
-        ),
-        solution="""
-pool = cl.Pool(embedding=pixels(case["test"]), labels=case["test"]["label"])
-learned = datamodels(
-    pixels(case["train"]), case["train"]["label"], test=pool, n_models=300, random_state=SEED
-)
-answer = learned.counterfactual(case["target"], 12)["removed"]
 """,
     ),
 }

@@ -49,7 +49,7 @@ EXERCISES = {
     "20-a": Exercise(
         data=_measured,
         truth=_hours,
-        judge=number(within=0.25, unit="hours", relative=True),
+        judge=number(within=0.25, relative=True),
         hints=(
             "Fit a line to the logarithms: `np.polyfit(np.log(rows), np.log(seconds), 1)`.",
             "Put the logarithm of 1,000,000 into the line, take it back with `np.exp`, and divide "
@@ -63,7 +63,7 @@ answer = float(np.exp(np.polyval(line, np.log(1e6)))) / 3_600
     "20-b": Exercise(
         data=_machine,
         truth=_rows,
-        judge=number(within=0.05, unit="rows", relative=True),
+        judge=number(within=0.05, relative=True),
         hints=(
             "How many bytes does one row need, for its vector and for its part of the graph?",
             "`per_row` is the second of them.",
