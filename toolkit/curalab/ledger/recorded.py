@@ -89,7 +89,8 @@ class Recorded:
         frame : DataFrame
             One row a decision. Columns `row_id`, `action` and `actor`, and any other parameter
             of :meth:`record`. Cells are read as there; where an action takes no value, NaN counts
-            as None.
+            as None. Relabels should have `old`: without it nobody notices when the source has
+            changed meanwhile, neither `apply` nor `replay`.
 
         Returns
         -------

@@ -29,7 +29,7 @@ def _voted(seed: int) -> tuple[pd.DataFrame, pd.Series[Any]]:
     for name, right in {**skill, "x": 0.35}.items():
         wrong = (truth + rng.integers(1, 3, size=n)) % 3
         said = _CLASSES[np.where(rng.random(n) < right, truth, wrong)]
-        votes[name] = np.where(rng.random(n) < 0.8, said, None)
+        votes[name] = np.where(rng.random(n) < 0.8, said, np.array(None))
     for name in "yz":
         other = _CLASSES[rng.integers(3, size=n)]
         votes[name] = np.where(rng.random(n) < 0.97, votes["x"], other)

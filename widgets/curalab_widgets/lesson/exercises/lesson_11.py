@@ -10,7 +10,7 @@ import pandas as pd
 
 import curalab as cl
 from curalab.heads import fit_head
-from curalab_widgets.lesson._exercise import Exercise, Judge
+from curalab_widgets.lesson._exercise import Exercise
 
 __all__ = ["EXERCISES"]
 
@@ -76,35 +76,32 @@ def _these(answer: Any, n: int, known: pd.Index) -> list[Any]:
     return ids
 
 
-def _keeps_well() -> Judge:
-    def judge(answer: Any, truth: tuple[dict[str, Any], float]) -> tuple[bool, str]:
-        data, chance = truth
-        reached = _accuracy(data, _these(answer, _KEPT, data["labels"].index))
-        said = (
-            f"A model trained on your {_KEPT} rows is right on {reached:.1%} of the test rows, on "
-            f"as many at random {chance:.1%}; {100 * _LEAD:.0f} points more are asked."
-        )
-        return reached >= chance + _LEAD, said
-
-    return judge
+def _keeps_well(answer: Any, truth: tuple[dict[str, Any], float]) -> tuple[bool, str]:
+    """Judge the rows kept by a model that is trained on them."""
+    data, chance = truth
+    reached = _accuracy(data, _these(answer, _KEPT, data["labels"].index))
+    said = (
+        f"A model trained on your {_KEPT} rows is right on {reached:.1%} of the test rows, on as "
+        f"many at random {chance:.1%}; {100 * _LEAD:.0f} points more are asked."
+    )
+    return reached >= chance + _LEAD, said
 
 
-def _is_even() -> Judge:
-    def judge(answer: Any, truth: pd.Series[str]) -> tuple[bool, str]:
-        picked = truth.loc[_these(answer, _PICKED, truth.index)].value_counts(normalize=True)
-        balance = float(-(picked * np.log(picked)).sum() / np.log(truth.nunique()))
-        missed = truth.nunique() - len(picked)
-        said = f"The balance is {balance:.2f}, {_BALANCE:g} is asked; classes missed: {missed}."
-        return balance >= _BALANCE and not missed, said
-
-    return judge
+def _is_even(answer: Any, truth: pd.Series[str]) -> tuple[bool, str]:
+    """Judge picks by how even their classes are."""
+    counts = truth.loc[_these(answer, _PICKED, truth.index)].value_counts()
+    share = counts.to_numpy(dtype=float) / _PICKED
+    balance = float(-(share @ np.log(share)) / np.log(truth.nunique()))
+    missed = truth.nunique() - len(counts)
+    said = f"The balance is {balance:.2f}, {_BALANCE:g} is asked; classes missed: {missed}."
+    return balance >= _BALANCE and missed == 0, said
 
 
 EXERCISES = {
     "11-a": Exercise(
         data=lambda seed: {name: _noisy(seed)[name] for name in ("embedding", "labels")},
         truth=_kept_at_random,
-        judge=_keeps_well(),
+        judge=_keeps_well,
         hints=(
             "Two steps, and their order matters. What must not be among the 100?",
             "Drop what `find_label_errors` accuses; of the others, keep rows that cover the rest.",
@@ -121,7 +118,7 @@ answer = cl.select(good, 100, method="facility_location", random_state=SEED).ids
     "11-b": Exercise(
         data=lambda seed: _lopsided(seed)[0],
         truth=lambda seed: _lopsided(seed)[1],
-        judge=_is_even(),
+        judge=_is_even,
         hints=(
             "There are no labels, so strata of classes are out. Which method went to the corners?",
             "Look at the column `balance` of the last table, at the methods that see no label.",
