@@ -397,6 +397,7 @@ def test_a_map_with_rings():
     colors = pd.Series([0, 1, 0, 1], index=list("abcd"))
     figure = lesson.scatter(view, color=colors, ring=["b", "d"], title="<b>")
     axes = figure.axes[0]
+    assert figure._repr_html_().startswith("<img src='data:image/png;base64,")
     assert len(axes.collections) == 3
     assert len(axes.collections[-1].get_offsets()) == 2
     with pytest.raises(ValueError, match=r"The 'view' parameter must be of shape \(n, 2\)"):

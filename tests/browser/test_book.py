@@ -83,9 +83,13 @@ def test_every_page_is_whole_and_fits_a_narrow_screen(browser, pages, address):
     def complain(what):
         wrong.append(f"{page.url.removeprefix(address)}: {what}")
 
+    def failed(asked):
+        if asked.failure != "net::ERR_ABORTED":  # the next page was asked for meanwhile
+            complain(f"failed: {asked.url}")
+
     page.on("console", lambda m: complain(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complain(error))
-    page.on("requestfailed", lambda request: complain(f"failed: {request.url}"))
+    page.on("requestfailed", failed)
     page.on("response", lambda got: complain(f"{got.status} {got.url}") if got.status > 399 else 0)
     page.on(
         "request",

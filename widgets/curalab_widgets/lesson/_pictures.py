@@ -146,9 +146,9 @@ def _image(png: bytes, alt: str) -> str:
 
 def _blank(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
     """Return a figure of its own, in greys that show in either theme."""
-    from matplotlib.figure import Figure
+    from curalab_widgets.lesson._drawn import Drawn
 
-    figure = Figure(figsize=size, layout="constrained", facecolor="none")
+    figure = Drawn(figsize=size, layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     axes.set_title(title, color=GREY, fontsize=10)
     axes.tick_params(colors=GREY, labelsize=8)
