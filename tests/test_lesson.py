@@ -159,6 +159,7 @@ def test_numbers_are_judged_relatively_too():
     assert judge(109, 100) == (True, "It is 100.")
     assert judge(120, 100) == (False, "Too high by 20%.")
     assert judge(pd.Series([100.0]), 100)[0]
+    assert number(0.1, relative=True, unit="h")(50, 100) == (False, "Too low by 50%.")
 
 
 def test_an_exercise_that_is_not_there():
@@ -319,6 +320,11 @@ def test_a_walk_sees_every_value_and_comes_back():
     assert seen == [3, 1, 2, 4]  # each once
     with pytest.raises(ValueError, match="The 'name' parameter must be one of"):
         panel.walk("j")
+
+
+def test_a_score_may_be_missing():
+    panel = lesson.Explore(lambda k: (None, {"score": float("nan")}), {"k": [1, 2]})
+    assert panel.walk("k")["score"].isna().all()
 
 
 def test_values_may_be_words():

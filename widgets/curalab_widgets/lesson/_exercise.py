@@ -92,8 +92,10 @@ def number(within: float = 0.0, *, unit: str = "", relative: bool = False) -> Ju
         off = float(answer) - float(truth)
         if abs(off) <= within * (abs(float(truth)) if relative else 1):
             return True, f"It is {truth:.4g}{unit and ' ' + unit}."
-        far = f"{abs(off) / abs(float(truth)):.0%}" if relative and truth else f"{abs(off):.4g}"
-        return False, f"Too {'high' if off > 0 else 'low'} by {far}{unit and ' ' + unit}."
+        far = f"{abs(off):.4g}{unit and ' ' + unit}"
+        if relative and truth:
+            far = f"{abs(off) / abs(float(truth)):.0%}"
+        return False, f"Too {'high' if off > 0 else 'low'} by {far}."
 
     return judge
 

@@ -117,7 +117,8 @@ def trail_plot(trail: pd.DataFrame, moved: str, names: Sequence[str], now: int) 
     axes.set_xlabel(moved, color=GREY)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     scores = trail[list(names)].to_numpy(dtype=float)
-    if np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1:
+    known = scores[np.isfinite(scores)]
+    if len(known) and known.min() >= 0 and known.max() <= 1:
         axes.set_ylim(-0.03, 1.03)
     axes.legend(frameon=False, labelcolor=GREY, fontsize=8)
     return as_html(figure).replace("A picture of this setting", f"{', '.join(names)} by {moved}")

@@ -111,8 +111,8 @@ EXERCISES = {
         solution="""
 data = lesson.data("11-a")
 found = cl.find_label_errors(data["embedding"], data["labels"], random_state=SEED)
-good = data["embedding"].take(found.ids[~found.is_error])
-answer = cl.select(good, 100, method="facility_location", random_state=SEED).ids
+trusted = data["embedding"].take(found.ids[~found.is_error])
+answer = cl.select(trusted, 100, method="facility_location", random_state=SEED).ids
 """,
     ),
     "11-b": Exercise(

@@ -76,7 +76,7 @@ def _labels_needed(seed: int) -> float:
         pool=_pool_of(digits.iloc[:700]),
         test=_pool_of(digits.iloc[700:1100]),
         budgets=[10, 20, 50, 100],
-        n_seeds=6,
+        n_seeds=4,
         random_state=seed,
     )
     score = board.curve.set_index(["method", "budget"])["score"]

@@ -69,9 +69,8 @@ def _beats_chance(answer: Any, truth: tuple[cl.Pool, cl.Pool]) -> tuple[bool, st
         broken = [line[2:] for line in str(error).splitlines() if line.startswith("- ")]
         return False, "It breaks promises. " + " ".join(broken)
     pool, test = truth
-    board = cl.bench(
-        "selectors", [answer, "random"], pool=pool, test=test, budgets=[30, 60], random_state=0
-    )
+    setting: dict[str, Any] = {"budgets": [30, 60], "n_seeds": 10, "random_state": 0}
+    board = cl.bench("selectors", [answer, "random"], pool=pool, test=test, **setting)
     row = board.to_frame().drop(index="random").iloc[0]
     if row["error"]:
         return False, f"On the hidden pool it stops: {row['error']}"
