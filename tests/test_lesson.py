@@ -45,7 +45,7 @@ def _a_desk(tmp_path, monkeypatch):
     """A working folder, a student without a name, and a lesson 99."""
     known = _answers._exercises
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CURALAB_STUDENT", raising=False)
+    monkeypatch.setenv("CURALAB_STUDENT", "")  # set by tests: so it is taken back
     monkeypatch.setattr(
         _answers, "_exercises", lambda name: EXERCISES if name == "99" else known(name)
     )
