@@ -50,7 +50,7 @@ class Explore(Panel):
     >>> panel.setting
     {'k': 2}
     >>> panel.walk("k")["square"].tolist()
-    [4, 1, 9]
+    [4.0, 1.0, 9.0]
     """
 
     setting = traitlets.Dict()
