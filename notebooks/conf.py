@@ -21,6 +21,7 @@ nb_execution_mode = "off"  # build.py has executed the lessons
 nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js: dict[str, Any] = {}  # they would come from the network
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # with tables, such as a data card has
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # changelogs and lessons may skip a level

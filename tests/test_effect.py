@@ -90,6 +90,8 @@ def test_labelling_rows_is_found_and_beats_labels_at_random(data):
     assert effect.interval[0] > 0
     assert effect.interval_over_random[0] > 0
     assert effect.details["change"] == {"labelled": N_TRAIN - 15}
+    assert "over giving the new labels to as many rows at random" in effect.sentence
+    assert "not whether these rows were the ones to label" in effect.details["notes"][-1]
 
 
 def test_spoiling_labels_is_found_too(data):

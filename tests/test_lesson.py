@@ -15,7 +15,7 @@ import curalab as cl
 from curalab.app import main
 from curalab_widgets import lesson
 from curalab_widgets.lesson import _answers, _student
-from curalab_widgets.lesson._exercise import Exercise, choice, ids, labels, number
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, choice, ids, labels, number
 
 EXERCISES = {
     "99-a": Exercise(
@@ -36,6 +36,7 @@ EXERCISES = {
         judge=lambda answer, truth: (answer(2) == truth, "It was tried on 2."),
         hints=(),
         solution="answer = lambda x: x * x",
+        takes_code=True,
     ),
 }
 
@@ -107,7 +108,7 @@ def test_a_right_answer_a_wrong_one_and_none():
         ("99-a", float("nan"), "An answer is a finite number; this is of type float."),
         ("99-b", 7, "An answer is a list or an Index of row ids; this is of type int."),
         ("99-b", [[7]], "An answer is a flat list of row ids; this is of type list."),
-        ("99-c", 7, "An answer is 'int' object is not callable; this is of type int."),
+        ("99-c", 7, "This answer stops with an error: TypeError: 'int' object is not callable."),
         ("99-c", lambda x: 1 / 0, "This answer stops with an error: ZeroDivisionError: "),
     ],
 )
@@ -141,16 +142,16 @@ def test_words_and_labels_are_judged():
     judge = choice("Random", "k_center")
     assert judge(" random", "Random") == (True, 'It is "Random".')
     assert judge("K_CENTER", "Random") == (False, 'It is not "K_CENTER".')
-    with pytest.raises(ValueError, match='one of "Random", "k_center"'):
+    with pytest.raises(NoAnswer, match='one of "Random", "k_center"'):
         judge("typicality", "Random")
     truth = pd.Series(["a", "b", "a", "b"], index=[3, 1, 4, 5])
     judge = labels(accuracy=0.7)
     right, said = judge(truth.iloc[::-1].replace({"b": "a"}), truth)
     assert (right, said) == (False, "50.0% of your labels are right; 70% is asked.")
     assert judge(truth.to_dict(), truth)[0]
-    with pytest.raises(ValueError, match="1 have none: 5"):
+    with pytest.raises(NoAnswer, match="1 have none: 5"):
         judge(truth.iloc[:3], truth)
-    with pytest.raises(TypeError, match="a Series"):
+    with pytest.raises(NoAnswer, match="a Series"):
         judge(["a"] * 4, truth)
 
 
@@ -179,9 +180,10 @@ def test_answers_are_kept_and_a_passed_exercise_stays_passed(tmp_path):
         lesson.check("99-a", answer)
     lesson.check("99-c", lambda x: x * x)
     (path,) = tmp_path.iterdir()
-    assert path.name == "curalab-results-Ada_x.json"
+    assert path.name == f"curalab-results-Ada_x-{lesson.seed()}.json"
     kept = json.loads(path.read_text())
     assert kept["student"] == "Ada/../x"
+    assert kept["curalab"] == cl.__version__
     assert kept["answers"]["99-a"]["passed"]
     assert kept["answers"]["99-a"]["attempts"] == 3
     assert kept["answers"]["99-a"]["answer"] == lesson.seed() % 100
@@ -201,10 +203,39 @@ def test_a_file_that_cannot_be_written_costs_no_verdict(tmp_path):
     assert "could not be written down" in found.said
 
 
-def test_a_torn_file_is_begun_anew(tmp_path):
-    (tmp_path / "curalab-results-unnamed.json").write_text('{"answers": [')
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"answers": [',
+        "[]",
+        '{"student": "", "answers": 3}',
+        '{"student": "", "answers": {"99-a": 1}}',
+        '{"student": "", "answers": {"99-a": {"attempts": "many"}}}',
+    ],
+)
+def test_a_file_that_cannot_be_read_is_begun_anew_and_set_aside(tmp_path, odd, caplog):
+    path = tmp_path / "curalab-results-unnamed.json"
+    path.write_text(odd)
     assert lesson.check("99-a", 7).passed
-    assert json.loads((tmp_path / "curalab-results-unnamed.json").read_text())["answers"]
+    assert json.loads(path.read_text())["answers"]
+    assert path.with_suffix(".unread.json").read_text() == odd
+    assert "it is kept as curalab-results-unnamed.unread.json" in caplog.text
+
+
+def test_names_that_differ_in_their_signs_only_have_files_of_their_own(tmp_path):
+    for name in ("a b", "a_b", "a-b", "日本", "💡"):
+        lesson.student(name)
+        assert lesson.check("99-a", lesson.seed() % 100).passed
+    assert len(list(tmp_path.iterdir())) == 5
+    assert lesson.grade(tmp_path)["passed"].tolist() == [1] * 5
+
+
+def test_an_error_inside_a_function_of_the_learner_is_named():
+    def half(x):
+        raise ValueError("nothing to halve")
+
+    said = repr(lesson.check("99-c", half))
+    assert "This answer stops with an error: ValueError: nothing to halve." in said
 
 
 @pytest.mark.parametrize(
@@ -240,6 +271,8 @@ def test_grading_judges_again(tmp_path, capsys):
     _hand_in(tmp_path / "in" / "2", "Ada", {"99-b": ids})
     _hand_in(tmp_path / "in", "Ben", {"99-a": right, "98-z": right})  # copied from Ada
     (tmp_path / "in" / "curalab-results-torn.json").write_text("{")
+    forged = {"99-a": code, "99-b": {"attempts": 1, "passed": True, "answer": {"pairs": 3}}}
+    _hand_in(tmp_path / "in", "=1+1", forged)
     out = tmp_path / "grades.csv"
     assert main(["grade", str(tmp_path / "in"), "--out", str(out)]) == 0
     table = pd.read_csv(out, index_col="student")
@@ -249,6 +282,8 @@ def test_grading_judges_again(tmp_path, capsys):
     assert table.loc["Ben", "not_confirmed"] == "98-z;99-a"
     assert table.loc["Ben", "99-a"] == 0
     assert pd.isna(table.loc["Ben", "99-b"])
+    assert table.loc["'=1+1", "not_confirmed"] == "99-a;99-b"
+    assert table.loc["'=1+1", "passed"] == 0
     told = capsys.readouterr().out
     assert "Ben: 98-z;99-a: called passed in the file, but not so" in told
 
@@ -313,7 +348,7 @@ def test_sliders_move_picture_and_scores_together():
 def test_a_walk_sees_every_value_and_comes_back():
     seen = []
     panel = lesson.Explore(lambda k: seen.append(k) or (None, {"k": k}), {"k": [1, 2, 3, 4]})
-    assert panel.walk("k")["k"].tolist() == [3, 1, 2, 4]
+    assert panel.walk("k")["k"].tolist() == [1, 2, 3, 4]
     assert panel.setting == {"k": 3}
     panel._walk_on()
     panel.setting = {"k": 1}
@@ -329,7 +364,7 @@ def test_a_score_may_be_missing():
 
 def test_values_may_be_words():
     panel = lesson.Explore(lambda m: ("picture", {"n": len(m)}), {"m": ["knn", "margin"]})
-    assert panel.walk("m")["n"].tolist() == [6.0, 3.0]
+    assert panel.walk("m")["n"].tolist() == [3.0, 6.0]
     assert "<pre>picture</pre>" in panel._picture.value
 
 

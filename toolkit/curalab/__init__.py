@@ -21,6 +21,7 @@ from curalab import (
 )
 from curalab._check import AlignmentError, MissingExtraError, StaleDecisionError
 from curalab._hidden import metrics_only
+from curalab._versions import __version__ as __version__
 from curalab._versions import show_versions
 from curalab.audits import Audit, audit
 from curalab.clusters import Clustering, cluster, grow

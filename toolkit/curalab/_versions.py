@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 import pandas as pd
 
-__all__ = ["show_versions"]
+__all__ = ["__version__", "show_versions"]
 
 _EXTRA = "extra =="
 
@@ -34,7 +34,7 @@ def show_versions() -> pd.DataFrame:
         ("python", platform.python_version()),
         ("platform", platform.platform()),
         ("cores", str(os.cpu_count())),
-        ("curalab", distribution("curalab").version),
+        ("curalab", __version__),
         *((name, _version(name)) for name in dict.fromkeys(core + extra) if name != "curalab"),
     ]
     return pd.DataFrame(rows, columns=["name", "version"])
@@ -50,3 +50,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "-"
+
+
+__version__ = _version("curalab")

@@ -25,7 +25,7 @@ __all__ = ["Effect", "measure_effect"]
 _log = logging.getLogger(__name__)
 _DOING = {
     "dropped": "dropping",
-    "labelled": "labelling",
+    "labelled": "giving the new labels to",
     "relabelled": "relabelling",
     "reweighted": "reweighting",
 }
@@ -299,4 +299,10 @@ def _notes(copies: pd.Index, untrained: Mapping[str, int], change: Change) -> li
     if change.edited.any():
         n = int(change.edited.sum())
         notes.append(f"{n:,} rows hold other contents; the control leaves contents alone.")
+    if n := change.counts.get("labelled"):
+        notes.append(
+            f"{n:,} rows got a label; the control gives these labels to other rows. It tells "
+            "whether the labels are right, not whether these rows were the ones to label: for that, "
+            "compare with as many rows chosen at random and labelled as well."
+        )
     return notes

@@ -31,6 +31,9 @@ class Planted:
     items: pd.DataFrame
     truth: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"Planted({len(self.items):,} items, {len(self.truth):,} rows of truth)"
+
 
 def content_of(items: pd.DataFrame, column: str | None) -> tuple[list[str], str]:
     """Return the columns that hold what an item is, and the kind of their cells."""

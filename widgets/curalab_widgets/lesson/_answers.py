@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab_widgets.lesson._exercise import Exercise, Verdict, hint_of
+import curalab
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, Verdict, hint_of
 from curalab_widgets.lesson._student import seed_of, student
 
-__all__ = ["check", "data", "find", "frozen", "judged", "thawed"]
+__all__ = ["check", "data", "find", "frozen", "judged", "read_results", "thawed"]
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +64,10 @@ def check(exercise: str, answer: Any) -> Verdict:
         said = "Put your answer in place of the three dots, and run the cell again."
         return Verdict(passed=False, said=said)
     kept = _kept()
-    before = kept["answers"].get(exercise, {"passed": False, "attempts": 0})
+    before = kept["answers"].get(exercise, {"attempts": 0})
     attempts = before["attempts"] + 1
     passed, said = judged(found, answer, seed_of(student()))
-    if passed or not before["passed"]:
+    if passed or not before.get("passed"):
         before = {"passed": passed, "answer": frozen(answer), "said": said}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kept["answers"][exercise] = {**before, "attempts": attempts, "at": now}
@@ -104,7 +106,7 @@ def judged(exercise: Exercise, answer: Any, seed: int) -> tuple[bool, str]:
     truth = exercise.truth(seed)
     try:
         return exercise.judge(answer, truth)
-    except (TypeError, ValueError) as error:
+    except NoAnswer as error:
         got = type(answer).__name__
         return False, f"An answer is {error}; this is of type {got}."
     except Exception as error:  # an answer may be a function of the learner's
@@ -116,23 +118,39 @@ def judged(exercise: Exercise, answer: Any, seed: int) -> tuple[bool, str]:
 
 
 def _path() -> Path:
-    name = re.sub(r"\W+", "_", student()).strip("_") or "unnamed"
-    return Path(f"curalab-results-{name}.json")
+    name = student() or "unnamed"
+    safe = re.sub(r"\W+", "_", name)
+    if safe != name:  # so that two names never share a file
+        safe += f"-{seed_of(name)}"
+    return Path(f"curalab-results-{safe}.json")
 
 
 def _kept() -> dict[str, Any]:
-    import curalab
-
-    fresh: dict[str, Any] = {
-        "student": student(),
-        "curalab": getattr(curalab, "__version__", ""),
-        "answers": {},
-    }
+    fresh = {"student": student(), "curalab": curalab.__version__, "answers": {}}
     try:
-        kept = json.loads(_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return fresh | {"answers": read_results(_path())["answers"]}
+    except OSError:
         return fresh
-    return kept if isinstance(kept, dict) and isinstance(kept.get("answers"), dict) else fresh
+    except ValueError:
+        aside = _path().with_suffix(".unread.json")
+        logger.warning(
+            "%s is no file of answers that can be read; it is kept as %s.", _path(), aside
+        )
+        with suppress(OSError):
+            os.replace(_path(), aside)
+        return fresh
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Return a file of answers: `student` and, by exercise, what is known of its `answers`."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(kept, dict) or not isinstance(kept.get("student"), str):
+        raise ValueError(f"{path} names no student.")
+    answers = kept.get("answers")
+    known = answers.values() if isinstance(answers, dict) else [None]
+    if not all(isinstance(one, dict) and isinstance(one.get("attempts"), int) for one in known):
+        raise ValueError(f"{path} holds no answers with numbers of attempts.")
+    return kept
 
 
 def _keep(kept: dict[str, Any]) -> str:

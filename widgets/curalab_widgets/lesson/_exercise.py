@@ -13,9 +13,13 @@ import pandas as pd
 
 from curalab._check import first_few
 
-__all__ = ["Exercise", "Judge", "Verdict", "choice", "ids", "labels", "number"]
+__all__ = ["Exercise", "Judge", "NoAnswer", "Verdict", "choice", "ids", "labels", "number"]
 
 Judge = Callable[[Any, Any], tuple[bool, str]]  # (answer, truth) -> is it right, how far off
+
+
+class NoAnswer(Exception):
+    """What was given is no answer at all; the text says what one is, such as "a number"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +32,15 @@ class Exercise:
         ``truth(seed)``: the answer, from the student's seed.
     judge : callable
         ``judge(answer, truth)``: whether it is right, and a sentence that says how far off it is.
-        A TypeError or ValueError says that this is no answer at all, and what one looks like.
+        It raises `NoAnswer` where this is none, with words for what one looks like.
     solution : str
         Code that ends with ``answer = …``; it may use what the lesson has defined up to there.
     hints : tuple of str
         Shown after wrong answers, one more each time; the last stays.
     data : callable, default=None
         ``data(seed)``: what the learner works on where the lesson itself does not make it.
+    takes_code : bool, default=False
+        Whether the answer is a function, which a file of answers cannot hold.
     """
 
     truth: Callable[[int], Any]
@@ -42,6 +48,7 @@ class Exercise:
     solution: str
     hints: tuple[str, ...]
     data: Callable[[int], Any] | None = None
+    takes_code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +93,9 @@ def number(within: float = 0.0, *, unit: str = "", relative: bool = False) -> Ju
         if isinstance(answer, np.ndarray | pd.Series) and answer.size == 1:
             answer = np.ravel(answer)[0]
         if isinstance(answer, bool | np.bool_) or not isinstance(answer, Real):
-            raise TypeError("a number")
+            raise NoAnswer("a number")
         if not np.isfinite(float(answer)):
-            raise ValueError("a finite number")
+            raise NoAnswer("a finite number")
         off = float(answer) - float(truth)
         if abs(off) <= within * (abs(float(truth)) if relative else 1):
             return True, f"It is {truth:.4g}{unit and ' ' + unit}."
@@ -105,7 +112,7 @@ def choice(*options: str) -> Judge:
 
     def judge(answer: Any, truth: Any) -> tuple[bool, str]:
         if not isinstance(answer, str) or answer.strip().lower() not in map(str.lower, options):
-            raise ValueError("one of " + ", ".join(f'"{option}"' for option in options))
+            raise NoAnswer("one of " + ", ".join(f'"{option}"' for option in options))
         is_right = answer.strip().lower() == str(truth).lower()
         return is_right, f'It is "{truth}".' if is_right else f'It is not "{answer.strip()}".'
 
@@ -134,14 +141,14 @@ def _id_set(answer: Any) -> set[Any]:
     if isinstance(answer, pd.DataFrame):
         answer = answer.index
     if isinstance(answer, str | bytes | Mapping) or not hasattr(answer, "__iter__"):
-        raise TypeError("a list or an Index of row ids")
+        raise NoAnswer("a list or an Index of row ids")
     values = [value.item() if isinstance(value, np.generic) else value for value in answer]
     if values and all(isinstance(value, bool) for value in values):
-        raise TypeError("row ids, not a mask: write `items.index[mask]`")
+        raise NoAnswer("row ids, not a mask: write `items.index[mask]`")
     try:
         return set(values)
     except TypeError:
-        raise TypeError("a flat list of row ids") from None
+        raise NoAnswer("a flat list of row ids") from None
 
 
 def labels(*, accuracy: float) -> Judge:
@@ -151,12 +158,12 @@ def labels(*, accuracy: float) -> Judge:
         if isinstance(answer, Mapping):
             answer = pd.Series(answer)
         if not isinstance(answer, pd.Series):
-            raise TypeError("a Series: row ids in its index, one label each")
+            raise NoAnswer("a Series: row ids in its index, one label each")
         wanted = pd.Series(truth)
         given = answer[~answer.index.duplicated()].reindex(wanted.index)
         if given.isna().any():
             missing = given.index[given.isna()]
-            raise ValueError(
+            raise NoAnswer(
                 f"a label for each of the {len(wanted):,} rows; {len(missing):,} have none: "
                 f"{first_few(missing)}"
             )

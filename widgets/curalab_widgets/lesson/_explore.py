@@ -41,7 +41,7 @@ class Explore(Panel):
     setting : dict
         Where the sliders stand. Setting it moves them.
     trail : DataFrame
-        A row for each setting seen, in order: its values, then its scores.
+        A row for each setting seen, in the order of the sliders: its values, then its scores.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Explore(Panel):
     >>> panel.setting
     {'k': 2}
     >>> panel.walk("k")["square"].tolist()
-    [4.0, 1.0, 9.0]
+    [1.0, 4.0, 9.0]
     """
 
     setting = traitlets.Dict()
@@ -85,12 +85,21 @@ class Explore(Panel):
 
     @property
     def trail(self) -> pd.DataFrame:
-        """A row for each setting seen, in order: its values, then its scores."""
+        """A row for each setting seen, in the order of the sliders: its values, then its scores."""
         rows = [
-            dict(zip(self._settings, values, strict=True)) | scores
-            for values, (_, scores) in self._seen.items()
+            dict(zip(self._settings, key, strict=True)) | self._seen[key][1]
+            for key in self._in_order()
         ]
         return pd.DataFrame(rows)
+
+    def _in_order(self) -> list[tuple[Any, ...]]:
+        return sorted(
+            self._seen,
+            key=lambda key: [
+                values.index(value)
+                for values, value in zip(self._settings.values(), key, strict=True)
+            ],
+        )
 
     def walk(self, name: str) -> pd.DataFrame:
         """See every value of one slider, the others as they stand, and come back.
@@ -181,7 +190,7 @@ class Explore(Panel):
             self._picture.value, self._scores.value = self._drawn()
 
     def _drawn(self) -> tuple[str, str]:
-        trail, now = self.trail, list(self._seen).index(self._key(self.setting))
+        trail, now = self.trail, self._in_order().index(self._key(self.setting))
         picture, scores = self._seen[self._key(self.setting)]
         plot = trail_plot(trail, self._moved, list(scores), now) if scores else ""
         return picture, plot + trail_table(trail, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from curalab._check import complain, first_few
-from curalab_widgets.lesson._answers import find, judged, thawed
+from curalab_widgets.lesson._answers import find, judged, read_results, thawed
 from curalab_widgets.lesson._student import seed_of
 
 __all__ = ["grade"]
@@ -52,10 +51,10 @@ def grade(folder: str | os.PathLike[str]) -> pd.DataFrame:
     unread = []
     for path in paths:
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            answers = [{**one, "exercise": str(name)} for name, one in kept["answers"].items()]
-            students.setdefault(str(kept["student"]), []).extend(answers)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            kept = read_results(path)
+            answers = [{**one, "exercise": name} for name, one in kept["answers"].items()]
+            students.setdefault(kept["student"], []).extend(answers)
+        except (OSError, ValueError):
             unread.append(path.name)
     if unread:
         logger.warning("Not read, as they are no result files: %s.", first_few(unread))
@@ -73,7 +72,7 @@ def _row(name: str, answers: list[dict[str, Any]]) -> dict[str, Any]:
     doubted, trusted = set(), set()
     for one in answers:
         exercise, claimed = one["exercise"], bool(one.get("passed"))
-        is_code = claimed and one.get("answer") is None
+        is_code = claimed and _takes_code(exercise)
         is_right = is_code or _is_right(exercise, one.get("answer"), seed_of(name))
         if is_code:
             trusted.add(exercise)
@@ -83,15 +82,22 @@ def _row(name: str, answers: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "passed": sum(passed.values()),
         "answered": len(passed),
-        "attempts": sum(int(one.get("attempts", 1)) for one in answers),
+        "attempts": sum(one["attempts"] for one in answers),
         "not_confirmed": ";".join(sorted(doubted)),
         "taken_on_trust": ";".join(sorted(trusted)),
         **{exercise: int(is_right) for exercise, is_right in passed.items()},
     }
 
 
+def _takes_code(exercise: str) -> bool:
+    try:
+        return find(exercise).takes_code
+    except ValueError:  # an exercise of another version
+        return False
+
+
 def _is_right(exercise: str, answer: Any, seed: int) -> bool:
     try:
         return judged(find(exercise), thawed(answer), seed)[0]
-    except ValueError:  # an exercise of another version
+    except (TypeError, ValueError):  # an exercise of another version, an answer that was altered
         return False

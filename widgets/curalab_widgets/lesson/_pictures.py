@@ -58,7 +58,8 @@ def scatter(view: Any, *, color: Any = None, ring: Any = None, title: str = "") 
     if ring is not None and len(ring):
         around = xy[rows_of(ids, ring, name="ring")]
         axes.scatter(around[:, 0], around[:, 1], s=60, facecolors="none", edgecolors=GREY, lw=1.1)
-    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")  # a long map fills the picture, too
     if column is not None:
         legend = axes.legend(frameon=False, labelcolor=GREY, fontsize=8, markerscale=2)
         legend.set(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -113,7 +114,9 @@ def trail_plot(trail: pd.DataFrame, moved: str, names: Sequence[str], now: int) 
         axes.plot(line["at"], line[name], "-o", color=color, ms=4, label=name)
         axes.plot(at[~same], trail.loc[~same, name], "o", color=color, ms=4, alpha=0.3)
         axes.plot(at.iloc[now], trail[name].iloc[now], "o", ms=10, mfc="none", mec=color)
-    axes.set_xticks(range(len(values)), [f"{v:g}" if _is_number(v) else str(v) for v in values])
+    axes.set_xticks(
+        range(len(values)), [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+    )
     axes.set_xlabel(moved, color=GREY)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     scores = trail[list(names)].to_numpy(dtype=float)
@@ -126,19 +129,17 @@ def trail_plot(trail: pd.DataFrame, moved: str, names: Sequence[str], now: int) 
 
 def trail_table(trail: pd.DataFrame, now: int) -> str:
     """Return the settings seen, the present one marked, as HTML."""
-    shown = sorted({*range(max(len(trail) - _ROWS, 0), len(trail)), now})
+    first = max(min(now - _ROWS // 2, len(trail) - _ROWS), 0)
+    columns = [[plain(value) for value in trail[name]] for name in trail]  # each of its own type
+    cells = list(zip(*columns, strict=True))
     head = "".join(f"<th>{plain(name)}</th>" for name in ("", *trail.columns))
     body = "".join(
         f"<tr{' style=font-weight:bold' if row == now else ''}><td>{'▸' if row == now else ''}</td>"
-        + "".join(f"<td>{plain(value)}</td>" for value in trail.iloc[row])
+        + "".join(f"<td>{cell}</td>" for cell in cells[row])
         + "</tr>"
-        for row in shown
+        for row in range(first, min(first + _ROWS, len(trail)))
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _image(png: bytes, alt: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 import curalab as cl
 from curalab.clusters import HDBSCAN
-from curalab_widgets.lesson._exercise import Exercise, ids
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, ids
 
 __all__ = ["EXERCISES"]
 
@@ -45,10 +45,10 @@ def _agreement(seed: int, size: int) -> float:
 def _good_size(answer: Any, seed: int) -> tuple[bool, str]:
     """Judge a size by what HDBSCAN finds with it."""
     if isinstance(answer, bool | np.bool_) or not isinstance(answer, Integral):
-        raise TypeError("a whole number, the min_cluster_size")
+        raise NoAnswer("a whole number, the min_cluster_size")
     size = int(answer)
     if not 2 <= size <= _MOST:
-        raise ValueError(f"a whole number from 2 to {_MOST}")
+        raise NoAnswer(f"a whole number from 2 to {_MOST}")
     ari = _agreement(seed, size)
     return ari >= _ENOUGH, f"With {size} the ARI with the truth is {ari:.2f}; {_ENOUGH} is asked."
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from curalab_widgets.lesson._exercise import Exercise, ids, number
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, ids, number
 
 if TYPE_CHECKING:
     from curalab import Embedding
@@ -61,7 +61,7 @@ def _cut(answer: Any, truth: int) -> tuple[bool, str]:
 
     number(within=1)(answer, 0.5)  # a number, or an error that says so
     if not 0 <= float(answer) <= 1:
-        raise ValueError("a similarity from 0 to 1")
+        raise NoAnswer("a similarity from 0 to 1")
     embedding, copies = _families(truth)
     similarity = [find_duplicates(embedding, threshold=float(answer)).pairs()]
     found = {frozenset(pair) for pair in similarity[0][["id_a", "id_b"]].to_numpy()}

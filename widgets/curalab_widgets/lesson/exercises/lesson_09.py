@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import curalab as cl
-from curalab_widgets.lesson._exercise import Exercise, labels, number
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, labels, number
 
 __all__ = ["EXERCISES"]
 
@@ -69,11 +69,11 @@ def _as_rule(answer: Any, truth: Any) -> tuple[bool, str]:
     other than None and the class is refused.
     """
     if not callable(answer):
-        raise TypeError("a function that takes a text and returns 'scipy.signal' or None")
+        raise NoAnswer("a function that takes a text and returns 'scipy.signal' or None")
     said = pd.Series([answer(text) for text in truth["text"]], index=truth.index, dtype=object)
     named = said.notna()
     if not said[named].isin(["scipy.signal"]).all():
-        raise ValueError("a function that returns 'scipy.signal' or None, and nothing else")
+        raise NoAnswer("a function that returns 'scipy.signal' or None, and nothing else")
     meant = truth["label"] == "scipy.signal"
     right = float(meant[named].mean()) if named.any() else 0.0
     found = float(named[meant].mean())
@@ -122,6 +122,7 @@ answer = found.details["rules"].loc[given["asked"], "estimated_accuracy"]
     "09-c": Exercise(
         truth=_unseen,
         judge=_as_rule,
+        takes_code=True,
         hints=(
             "Read some texts: `items.loc[truth == 'scipy.signal', 'text'].head()`. Which words are "
             "in many of them, and in few of the others?",

@@ -10,7 +10,7 @@ import pandas as pd
 
 import curalab as cl
 from curalab.heads import fit_head
-from curalab_widgets.lesson._exercise import Exercise
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer
 
 __all__ = ["EXERCISES"]
 
@@ -68,11 +68,11 @@ def _these(answer: Any, n: int, known: pd.Index) -> list[Any]:
     if isinstance(answer, pd.DataFrame | pd.Series):
         answer = answer.index
     if isinstance(answer, str) or not hasattr(answer, "__iter__"):
-        raise TypeError(f"{n} row ids")
+        raise NoAnswer(f"{n} row ids")
     ids = list(dict.fromkeys(answer))
     if len(ids) != n or not set(ids) <= set(known):
         n_known = len(set(ids) & set(known))
-        raise ValueError(f"{n} different row ids of the data; {n_known} such ids were given")
+        raise NoAnswer(f"{n} different row ids of the data; {n_known} such ids were given")
     return ids
 
 

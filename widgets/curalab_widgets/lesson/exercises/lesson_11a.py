@@ -10,7 +10,7 @@ import pandas as pd
 
 import curalab as cl
 from curalab.heads import fit_head
-from curalab_widgets.lesson._exercise import Exercise, number
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, number
 
 __all__ = ["EXERCISES"]
 
@@ -52,11 +52,11 @@ def _teaches(answer: Any, truth: tuple[cl.Pool, cl.Pool, float]) -> tuple[bool, 
     if isinstance(answer, pd.DataFrame | pd.Series):
         answer = answer.index
     if isinstance(answer, str) or not hasattr(answer, "__iter__"):
-        raise TypeError(f"{_PICKED} row ids")
+        raise NoAnswer(f"{_PICKED} row ids")
     ids = list(dict.fromkeys(answer))
     n_known = len(set(ids) & set(pool.ids))
     if len(ids) != _PICKED or n_known != _PICKED:
-        raise ValueError(f"{_PICKED} different row ids of the data; {n_known} such ids were given")
+        raise NoAnswer(f"{_PICKED} different row ids of the data; {n_known} such ids were given")
     reached = _accuracy(pool, test, pool.ids.get_indexer(pd.Index(ids)))
     said = (
         f"A model trained on your {_PICKED} rows is right on {reached:.1%} of the test rows, on as "

@@ -10,7 +10,7 @@ import pandas as pd
 
 import curalab as cl
 from curalab.selectors import budget_frontier
-from curalab_widgets.lesson._exercise import Exercise, number
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, number
 
 __all__ = ["EXERCISES"]
 
@@ -65,7 +65,7 @@ def _errors(seed: int) -> pd.Series[float]:
 def _little_regret(answer: Any, truth: pd.Series[float]) -> tuple[bool, str]:
     """Judge a share by what it costs against the best one."""
     if isinstance(answer, bool | str) or np.ndim(answer) or answer not in truth.index:
-        raise TypeError(f"one of the shares {', '.join(f'{share:g}' for share in truth.index)}")
+        raise NoAnswer(f"one of the shares {', '.join(f'{share:g}' for share in truth.index)}")
     regret = float(truth[answer] - truth.min())
     said = (
         f"At {_BUDGET:,} rows seen its error is {truth[answer]:.3f}, {100 * regret:.1f} points "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import curalab as cl
-from curalab_widgets.lesson._exercise import Exercise, ids
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, ids
 
 __all__ = ["EXERCISES"]
 
@@ -62,7 +62,7 @@ def _beats_chance(answer: Any, truth: tuple[cl.Pool, cl.Pool]) -> tuple[bool, st
     own = getattr(answer, "scorer", answer)
     written = getattr(own, "__module__", type(own).__module__) or ""
     if isinstance(answer, str | type) or not callable(answer) or written.startswith("curalab"):
-        raise TypeError("a function (pool, k, *, rng) of your own, or what cl.top_k makes of one")
+        raise NoAnswer("a function (pool, k, *, rng) of your own, or what cl.top_k makes of one")
     try:
         cl.testing.check_method("selectors", answer)
     except ValueError as error:
@@ -106,6 +106,7 @@ answer = adjusted.index[(adjusted < 0.05) & (others.mean() > table["random"].mea
     "13-b": Exercise(
         truth=_hidden,
         judge=_beats_chance,
+        takes_code=True,
         hints=(
             "Which picks of `rare_in_turns` are wasted? What if no pick were close to another?",
             "Keep the distance of each row to its nearest pick; pick where that is largest; go on.",

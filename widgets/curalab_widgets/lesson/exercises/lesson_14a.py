@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import curalab as cl
-from curalab_widgets.lesson._exercise import Exercise, ids
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, ids
 
 __all__ = ["EXERCISES"]
 
@@ -86,10 +86,10 @@ def _judge_removal(answer: Any, truth: _Asked) -> tuple[bool, str]:
     from curalab.explanations._subsets import margins_of
 
     if isinstance(answer, str) or not hasattr(answer, "__iter__"):
-        raise TypeError("a list or an Index of row ids")
+        raise NoAnswer("a list or an Index of row ids")
     removed = truth.train.isin(list(answer))
     if not removed.any():
-        raise ValueError("a list or an Index of ids of training rows")
+        raise NoAnswer("a list or an Index of ids of training rows")
     n = int(removed.sum())
     if n > _MOST:
         return False, f"These are {n} training rows; {_MOST} may be removed."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab_widgets.lesson._exercise import Exercise
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer
 
 __all__ = ["EXERCISES"]
 
@@ -43,7 +43,7 @@ def _garbled(text: str, times: int) -> str:
 def _judge_letters(answer: Any, truth: Any) -> tuple[bool, str]:
     right, came = truth
     if not isinstance(answer, pd.Series) or set(answer.index) != set(right.index):
-        raise TypeError("a Series of texts with the ids of the data")
+        raise NoAnswer("a Series of texts with the ids of the data")
     same = answer.reindex(right.index) == right
     broken = came != right
     left, harmed = int((broken & ~same).sum()), int((~broken & ~same).sum())
@@ -89,10 +89,10 @@ def _costs(seed: int) -> dict[float, float]:
 
 def _judge_cut(answer: Any, truth: Any) -> tuple[bool, str]:
     if isinstance(answer, bool | np.bool_) or not isinstance(answer, Real):
-        raise TypeError("a number")
+        raise NoAnswer("a number")
     cut = round(float(answer), 2)
     if cut not in truth:
-        raise ValueError("one of 0.05, 0.1, 0.15, … 0.5")
+        raise NoAnswer("one of 0.05, 0.1, 0.15, … 0.5")
     best = min(truth.values())
     more = truth[cut] / best - 1
     said = f"A cut at {cut:g} costs {truth[cut]:.2f} looks a suspect, {more:.0%} above the least."

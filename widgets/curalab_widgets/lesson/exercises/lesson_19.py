@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab_widgets.lesson._exercise import Exercise, labels
+from curalab_widgets.lesson._exercise import Exercise, NoAnswer, labels
 
 __all__ = ["EXERCISES"]
 
@@ -42,10 +42,10 @@ def _judge_weights(answer: Any, truth: Any) -> tuple[bool, str]:
         answer = pd.Series(answer)
     columns = table.columns.drop("label")
     if not isinstance(answer, pd.Series) or set(answer.index) != set(columns):
-        raise TypeError(f"a Series with a weight for each of {', '.join(columns)}")
+        raise NoAnswer(f"a Series with a weight for each of {', '.join(columns)}")
     weights = pd.to_numeric(answer[columns]).to_numpy(dtype=float)
     if not np.isfinite(weights).all() or not weights.any():
-        raise ValueError("a Series of finite weights, not all of them 0")
+        raise NoAnswer("a Series of finite weights, not all of them 0")
     x = table[columns].to_numpy() * weights
     x = x - x.mean(axis=0)
     squares = (x**2).sum(axis=1)
