@@ -10,8 +10,8 @@ from cleanlab.rank import get_label_quality_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curalab import Embedding, Pool
-from curalab.label_errors import ConfidentLearning, _joint, find_label_errors
+from curalab import Embedding, Pool, _blocks
+from curalab.label_errors import ConfidentLearning, find_label_errors
 from curalab.label_errors._joint import label_issues, label_scores
 
 RANKS = ["self_confidence", "normalized_margin", "confidence_weighted_entropy"]
@@ -89,7 +89,7 @@ def test_equal_rows_and_blocks_of_few_rows(filter_by, monkeypatch):
     )
     codes, proba = drawn(300, 4, wrong=0.2)
     whole = label_issues(codes, proba, filter_by), label_scores(codes, proba, "normalized_margin")
-    monkeypatch.setattr(_joint, "_CELLS", 28)
+    monkeypatch.setattr(_blocks, "_CELLS", 28)
     np.testing.assert_array_equal(label_issues(codes, proba, filter_by), whole[0])
     np.testing.assert_array_equal(label_scores(codes, proba, "normalized_margin"), whole[1])
 

@@ -232,12 +232,23 @@ def test_near_copies_are_found(from_few_rows_on):
 def test_more_cells_are_looked_into_where_few_hold_too_few_rows(from_few_rows_on, monkeypatch):
     """Forty neighbours in groups of sixty, of which the nearest cell alone has some fifteen."""
     monkeypatch.setattr("curalab.neighbors._short._TOGETHER", 16)
-    monkeypatch.setattr("curalab.neighbors._short._chosen", lambda *_: Settings(40, 16, 1))
+    monkeypatch.setattr(
+        "curalab.neighbors._short._options", lambda *_: [(0.1, 0.0, Settings(40, 16, 1))]
+    )
     rng = np.random.default_rng(4)
     x = np.repeat(rng.normal(size=(50, 40)), 60, axis=0) + 0.1 * rng.normal(size=(3_000, 40))
     found = Embedding(vectors=x).neighbors(40, recall=0.01)
     assert np.isfinite(found.distance).all()
     assert all(len(set(row)) == 40 for row in found.indices.tolist())
+
+
+def test_where_too_much_is_lost_more_is_looked_into_before_all_is(from_few_rows_on, monkeypatch):
+    x = falling(3_000, 120, np.random.default_rng(5))
+    monkeypatch.setattr("curalab.neighbors._short._SPARES", (-20, 0.3))  # the first is far off
+    found = Embedding(vectors=x).neighbors(10, recall=0.95)
+    assert 0.95 <= found.recall < 1
+    monkeypatch.setattr("curalab.neighbors._short._SPARES", (-20,))
+    assert Embedding(vectors=x).neighbors(10, recall=0.95).recall == 1
 
 
 @pytest.mark.parametrize("recall", [-0.1, 1.1, "all", None])

@@ -299,10 +299,10 @@ def _notes(copies: pd.Index, untrained: Mapping[str, int], change: Change) -> li
     if change.edited.any():
         n = int(change.edited.sum())
         notes.append(f"{n:,} rows hold other contents; the control leaves contents alone.")
-    if n := change.counts.get("labelled"):
+    if n := change.counts.get("labelled", 0):
         notes.append(
             f"{n:,} rows got a label; the control gives these labels to other rows. It tells "
-            "whether the labels are right, not whether these rows were the ones to label: for that, "
-            "compare with as many rows chosen at random and labelled as well."
+            "whether the labels are right, not whether these rows were the ones to label: for "
+            "that, compare with as many rows chosen at random and labelled as well."
         )
     return notes

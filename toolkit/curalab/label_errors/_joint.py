@@ -6,15 +6,15 @@ tie decides which of equal rows is marked, the same sort is run on the same numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from curalab._blocks import by_blocks
 from curalab._check import AnyArray, BoolArray, FloatArray, IntArray
 
 __all__ = ["label_issues", "label_scores", "likeliest"]
 
-_CELLS = 1 << 19  # numbers looked at together: few enough to stay in the processor's cache
 _CLOSE = 1e-6  # probabilities this close count as equal
 _TINY = 1e-100
 _NEVER = 2.0  # threshold of a class that no row is labelled as
@@ -39,18 +39,20 @@ def label_scores(codes: IntArray, proba: FloatArray, rank: str) -> FloatArray:
     if rank == "self_confidence":
         return own
     if rank == "normalized_margin":
-        other = np.empty_like(own)
-        for block in _blocks(proba):
+
+        def other(block: slice) -> FloatArray:
             column = np.array(proba[block].T, order="C")
             column[codes[block], np.arange(column.shape[1])] = -np.inf
-            other[block] = column.max(axis=0)
-        return (own - other + 1) / 2
+            return np.asarray(column.max(axis=0))
+
+        return (own - by_blocks(other, proba) + 1) / 2
     from scipy.special import xlogy
 
-    entropy = np.empty_like(own)
-    for block in _blocks(proba):
+    def spread(block: slice) -> FloatArray:
         part = np.maximum(proba[block], 0)  # a pool allows -1e-6, of which there is no logarithm
-        entropy[block] = -np.sum(xlogy(part, part), axis=1)
+        return np.asarray(-np.sum(xlogy(part, part), axis=1))
+
+    entropy = by_blocks(spread, proba)
     ratio = entropy / np.log(proba.shape[1]) / np.maximum(own, _CLOSE)
     return np.asarray(np.log(ratio + 1) / np.maximum(ratio, _CLOSE))
 
@@ -58,13 +60,15 @@ def label_scores(codes: IntArray, proba: FloatArray, rank: str) -> FloatArray:
 def likeliest(proba: FloatArray) -> IntArray:
     """Return the likeliest class of each row, shape (n,); the first of equals."""
     # Block by block, as numpy first copies an array that is read-only.
-    return np.concatenate([proba[block].argmax(axis=1) for block in _blocks(proba)])
+    return by_blocks(lambda block: proba[block].argmax(axis=1), proba)
 
 
 # ---- filters -------------------------------------------------------------------------------------
 
 
-def label_issues(codes: IntArray, proba: FloatArray, filter_by: str) -> BoolArray:
+def label_issues(
+    codes: IntArray, proba: FloatArray, filter_by: str, *, best: IntArray | None = None
+) -> BoolArray:
     """Return whether each label is marked as an error by the filter named, shape (n,).
 
     Parameters
@@ -75,13 +79,15 @@ def label_issues(codes: IntArray, proba: FloatArray, filter_by: str) -> BoolArra
         Probability of each class.
     filter_by : {"prune_by_noise_rate", "confident_learning", "prune_by_class", "both"}
         The filter.
+    best : ndarray of shape (n,), int, default=None
+        The likeliest class of each row, where it is known already.
     """
     n_classes = proba.shape[1]
     size = np.bincount(codes, minlength=n_classes)
     narrow = codes.astype(np.min_scalar_type(n_classes))  # few bits sort faster
     rows = np.split(np.argsort(narrow, kind="stable"), np.cumsum(size)[:-1])  # of each class
     own = proba[np.arange(len(codes)), codes]
-    guess = _confident_class(proba, _thresholds(own, rows))
+    guess = _confident_class(proba, _thresholds(own, rows), best)
     if filter_by == "confident_learning":
         marked = (guess >= 0) & (guess != codes)
     else:
@@ -104,20 +110,22 @@ def _thresholds(own: FloatArray, rows: Sequence[IntArray]) -> FloatArray:
     return np.maximum(mean, 2 * _CLOSE)
 
 
-def _confident_class(proba: FloatArray, threshold: FloatArray) -> IntArray:
+def _confident_class(proba: FloatArray, threshold: FloatArray, best: IntArray | None) -> IntArray:
     """Return the class that each row is confidently of, -1 where there is none; shape (n,).
 
     Of several, it is the likeliest class of all, which need not be one of them.
     """
-    guess = np.full(len(proba), -1)
-    for block in _blocks(proba):
+
+    def guessed(block: slice) -> IntArray:
         part = proba[block]
+        here = np.full(len(part), -1)
         row, column = _cells(part >= threshold - _CLOSE)
-        here = guess[block]
         here[row] = column
-        several = np.bincount(row, minlength=len(part)) > 1
-        here[several] = part[several].argmax(axis=1)
-    return guess
+        several = np.flatnonzero(np.bincount(row, minlength=len(part)) > 1)
+        here[several] = part[several].argmax(axis=1) if best is None else best[block][several]
+        return here
+
+    return by_blocks(guessed, proba)
 
 
 def _calibrated_joint(codes: IntArray, guess: IntArray, size: IntArray) -> IntArray:
@@ -182,11 +190,6 @@ def _least(values: FloatArray, n: int) -> AnyArray:
         return np.ones(len(values), dtype=bool)
     within = values <= np.partition(values, n - 1)[n - 1]
     return within if np.count_nonzero(within) == n else np.argsort(values)[:n]
-
-
-def _blocks(proba: FloatArray) -> Iterator[slice]:
-    step = max(1, _CELLS // proba.shape[1])
-    return (slice(at, at + step) for at in range(0, len(proba), step))
 
 
 def _cells(mask: BoolArray) -> tuple[IntArray, IntArray]:

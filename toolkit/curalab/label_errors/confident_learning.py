@@ -9,7 +9,7 @@ import numpy as np
 
 from curalab._check import check_choice
 from curalab.label_errors._joint import label_issues, label_scores, likeliest
-from curalab.pool import AnyArray, FloatArray, Pool
+from curalab.pool import AnyArray, BoolArray, FloatArray, Pool
 
 __all__ = ["ConfidentLearning"]
 
@@ -54,13 +54,20 @@ class ConfidentLearning:
         """Return quality in [0, 1] and suggested labels, each (n_items,)."""
         check_choice("rank", self.rank, _RANKS)
         check_choice("filter_by", self.filter_by, _FILTERS)
-        judged, every = pool.is_labelled, np.asarray(pool.proba)
-        codes, proba = pool.codes, every
+        judged, codes, proba = pool.is_labelled, pool.codes, np.asarray(pool.proba)
+        best = likeliest(proba)
+        suggested = pool.classes[best]
         if not judged.all():
-            codes, proba = codes[judged], every[judged]
-        quality, is_error = np.ones(len(pool)), np.zeros(len(pool), dtype=bool)
-        quality[judged] = np.clip(label_scores(codes, proba, self.rank), 0, 1)
-        is_error[judged] = label_issues(codes, proba, self.filter_by)
+            codes, proba, best = codes[judged], proba[judged], best[judged]
+        quality = np.clip(label_scores(codes, proba, self.rank), 0, 1)
+        is_error = label_issues(codes, proba, self.filter_by, best=best)
+        if not judged.all():
+            quality, is_error = _spread(quality, judged, 1.0), _spread(is_error, judged, False)
         details = {"is_error": is_error, "cut": {"rule": f"cleanlab, {self.filter_by}"}}
-        suggested = pool.classes[likeliest(every)]
         return quality, suggested, details
+
+
+def _spread(values: AnyArray, judged: BoolArray, other: float) -> AnyArray:
+    spread = np.full(len(judged), other, dtype=values.dtype)
+    spread[judged] = values
+    return spread

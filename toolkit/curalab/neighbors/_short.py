@@ -11,6 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from curalab.neighbors._blocks import ROWS, Base, second_look
@@ -26,7 +27,7 @@ _TOGETHER = 128  # rows that look into each other's cells
 _SHIFT = 4_096  # rows that a core works on before it takes others, and that are read at once
 _SAMPLE = 256  # rows whose neighbours are found exactly, half of them to choose by
 _PLACES = 16  # blocks of rows that these are from
-_SPARE = 0.3  # of the neighbours that may be lost, how many the sample must not lose
+_SPARES = (0.3, 0.6)  # of the neighbours that may be lost, how many the sample must not lose
 _SHARES = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the dimensions, that are tried
 _LEAST = 16  # dimensions
 _DEPTHS = (4, 16, 32, 64, 128, 192)  # candidates beyond k that are tried
@@ -127,16 +128,22 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     index, distance = _in_blocks(base, rows.flatten(), k)
     shape = (*rows.shape, k)
     index, distance = index.view(shape), distance.view(shape)
-    chosen = _chosen(base, axes, cells, sizes, blocks, rows[:, ::2], index[:, ::2], recall)
-    if chosen is None:
-        return None
-    search = Short(base, axes, cells, chosen)
-    far, seen = distance[:, 1::2, -1:] * (1 + 1e-6) + 1e-7, []  # ties count as found
-    for block, some in zip(blocks, rows[:, 1::2], strict=True):
-        seen.append(search.among(base.points[block], base.points[some], some, k)[1])
-    found = torch.stack(seen) <= far
-    search.recall = min(float(found.double().mean()), 1 - 1 / found.numel())
-    return search if search.recall >= recall else None
+    options = _options(base, axes, cells, sizes, blocks, rows[:, ::2], index[:, ::2])
+    far = distance[:, 1::2, -1:] * (1 + 1e-6) + 1e-7  # ties count as found
+    for spare in _SPARES:
+        enough = [option for option in options if option[1] <= (1 - recall) * (1 - spare)]
+        if not enough:
+            break
+        search = Short(base, axes, cells, min(enough, key=itemgetter(0))[2])
+        seen = [
+            search.among(base.points[block], base.points[some], some, k)[1]
+            for block, some in zip(blocks, rows[:, 1::2], strict=True)
+        ]
+        found = torch.stack(seen) <= far
+        search.recall = min(float(found.double().mean()), 1 - 1 / found.numel())
+        if search.recall >= recall:
+            return search
+    return None
 
 
 def _along(
@@ -150,7 +157,7 @@ def _along(
     return low
 
 
-def _chosen(
+def _options(
     base: Base,
     axes: torch.Tensor,
     cells: Cells,
@@ -158,21 +165,20 @@ def _chosen(
     blocks: list[torch.Tensor],
     rows: torch.Tensor,
     near: torch.Tensor,
-    recall: float,
-) -> Settings | None:
-    """Return the cheapest settings that lose few enough of the neighbours of `rows`."""
+) -> list[tuple[float, float, Settings]]:
+    """Return settings cheaper than an exact search: cost, lost share of neighbours, settings."""
     (n, d), k = base.points.shape, near.shape[2]
     ranks = _ranks(base, axes, sizes, rows.flatten(), near.flatten(0, 1))
     looked = _looked_into(base, axes, cells, blocks, near)
-    lost = (1 - recall) * (1 - _SPARE)
-    best, chosen = _GAIN * (1 + (k + _DEPTHS[0]) * _LOOK_COST / n), None
+    most, options = _GAIN * (1 + (k + _DEPTHS[0]) * _LOOK_COST / n), []
     for (size, rank), (n_cells, share, is_in), depth in product(
         zip(sizes, ranks, strict=True), looked, _DEPTHS
     ):
         cost = share * (size + _COLUMN_COST) / (d + _COLUMN_COST) + (k + depth) * _LOOK_COST / n
-        if cost < best and float((~is_in | (rank > k + depth)).double().mean()) <= lost:
-            best, chosen = cost, Settings(size, depth, n_cells)
-    return chosen
+        if cost < most:
+            lost = float((~is_in | (rank > k + depth)).double().mean())
+            options.append((cost, lost, Settings(size, depth, n_cells)))
+    return options
 
 
 def _looked_into(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from curalab._blocks import by_blocks
 from curalab._check import (
     AnyArray,
     BoolArray,
@@ -160,12 +161,8 @@ class Pool:
             raise ValueError(
                 complain("proba", "of shape (n, n_classes)", what=f"shape {proba.shape}")
             )
-        # A product sums short rows several times as fast; NaN and infinity fail the comparison.
-        bad = ~(np.abs(proba @ np.ones(proba.shape[1]) - 1) <= 1e-3)
-        if not proba.min(initial=0) >= -1e-6:
-            bad |= (proba < -1e-6).any(axis=1)
-        if bad.any():
-            rows = np.flatnonzero(bad)
+        rows = np.flatnonzero(by_blocks(lambda block: _are_no_shares(proba[block]), proba))
+        if len(rows):
             got = f"{len(rows):,} rows that are not (ids {first_few(self.ids[rows])})"
             raise ValueError(complain("proba", "probabilities that sum to 1 in each row", what=got))
         return read_only(proba)
@@ -205,6 +202,15 @@ def _adopt_ids(embedding: Embedding, parts: Mapping[str, Any]) -> Embedding:
                 raise ValueError(complain(name, rule, what=f"{len(ids):,} rows"))
             return embedding._with_ids(ids)
     return embedding
+
+
+def _are_no_shares(proba: FloatArray) -> BoolArray:
+    """Return which rows are no probabilities that sum to 1."""
+    # A product sums short rows several times as fast; NaN and infinity fail the comparison.
+    bad = ~(np.abs(proba @ np.ones(proba.shape[1]) - 1) <= 1e-3)
+    if not proba.min(initial=0) >= -1e-6:
+        bad |= (proba < -1e-6).any(axis=1)
+    return np.asarray(bad)
 
 
 def as_pool(embedding: Any, **parts: Any) -> Pool:
