@@ -190,12 +190,12 @@ def test_one_process_at_a_time(folder):
 
 
 def test_what_is_mapped_from_disk_stays_there(tmp_path, monkeypatch):
-    from curalab import embedding
+    from curalab import _points
 
     x = np.random.default_rng(0).normal(size=(3_000, 16)).astype(np.float32)
     held = Embedding(vectors=x)
     held.save(tmp_path / "emb")
-    monkeypatch.setattr(embedding, "_MAPPED", 0)
+    monkeypatch.setattr(_points, "_MAPPED", 0)
     opened = Embedding.open(tmp_path / "emb")
     assert isinstance(opened.vectors, np.memmap)
     assert isinstance(opened.points, np.memmap)

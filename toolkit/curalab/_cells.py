@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from curalab._check import FloatArray, IntArray
-from curalab.embedding import Embedding, unit_rows
+from curalab._points import unit_rows
+from curalab.embedding import Embedding
 
 __all__ = ["Rows", "k_means", "nearest_centre", "rank_within"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,14 +29,15 @@ from curalab._check import (
     refuse_rows,
     rows_of,
 )
+from curalab._points import unit_rows
 from curalab.neighbors import Neighbors, nearest
+from curalab.neighbors._grown import grown
 from curalab.results import StageResult
 
 __all__ = ["Embedding", "as_embedding", "take_rows"]
 
 _BLOCK = 65_536  # rows looked at together
-_SCALED = 1_024  # rows made wide and scaled at a time
-_MAPPED = 1 << 28  # bytes of vectors from which their points are kept on disk, as they are
+_OF_GRAPH = ("indices", "distance", "recall")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -147,7 +147,8 @@ class Embedding(StageResult):
     def neighbors(self, k: int, *, recall: float = 0.98) -> Neighbors:
         """Return the `k` nearest rows of each row, the row itself left out.
 
-        The graph is computed once for the largest k so far; a smaller k is a slice of it.
+        The graph is computed once for the largest k so far; a smaller k is a slice of it. `save`
+        keeps it beside the vectors, and after `append_to` only the new rows are searched.
 
         Parameters
         ----------
@@ -167,11 +168,22 @@ class Embedding(StageResult):
         k = check_integer("k", k, low=1, high=len(self) - 1, hint=_few(len(self)))
         check_real("recall", recall, low=0, high=1)
         known: Neighbors | None = self._graph.get("neighbors")
-        if known is None or known.k < k or known.recall < recall:
+        if known is not None and known.k >= k and known.recall >= recall:
+            k_most = known.k
+            known = known if self.has_graph else grown(known, self.points)
+        else:
             k_most = k if known is None else max(k, known.k)
+            known = None
+        if known is None:
             known = nearest(self.points, k_most, metric=self.metric, recall=recall)
-            self._graph["neighbors"] = known
+        self._graph["neighbors"] = known
         return known.first(k)
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether neighbours of all rows are known, so that asking for as many costs nothing."""
+        known: Neighbors | None = self._graph.get("neighbors")
+        return known is not None and len(known.indices) == len(self)
 
     def search(self, queries: Any, k: int) -> Neighbors:
         """Return the `k` rows of this embedding nearest to each query.
@@ -218,12 +230,21 @@ class Embedding(StageResult):
         names = [f"{prefix}_{i}" for i in range(self.shape[1])]
         return pd.DataFrame(np.asarray(self.vectors), index=self.ids, columns=names)
 
+    def _parts(self) -> dict[str, Any]:
+        parts, known = super()._parts(), self._graph.get("neighbors")
+        if known is None:
+            return parts
+        return {**parts, **{f"neighbors.{name}": getattr(known, name) for name in _OF_GRAPH}}
+
     @classmethod
-    def _counted(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
+    def _restored(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
         """Leave out vectors behind the last id: they were being appended when that was stopped."""
+        found = {name: plain.pop(f"neighbors.{name}", None) for name in _OF_GRAPH}
         vectors = plain["vectors"]
         if len(vectors) < n:
             raise ValueError(f"The embedding is damaged: {n:,} ids, {len(vectors):,} vectors.")
+        if found["indices"] is not None:
+            plain["_graph"] = {"neighbors": Neighbors(metric=plain["metric"], **found)}
         return {**plain, "vectors": vectors[:n]}
 
     def append_to(self, path: str | os.PathLike[str]) -> None:
@@ -279,31 +300,6 @@ def take_rows(data: Any, rows: IntArray) -> Any:
     if hasattr(data, "iloc"):
         return data.iloc[rows]
     return data[rows] if isinstance(data, np.ndarray) else [data[i] for i in rows]
-
-
-def unit_rows(vectors: FloatArray) -> FloatArray:
-    """Return the rows scaled to length 1; rows of zeros stay as they are.
-
-    Where many vectors are mapped from a file, so are the points: from one without a name, which is
-    gone with them.
-    """
-    parts = (_scaled(vectors[at : at + _SCALED]) for at in range(0, len(vectors), _SCALED))
-    if isinstance(vectors, np.memmap) and vectors.nbytes > _MAPPED:
-        with tempfile.TemporaryFile(prefix="curalab-points-") as file:
-            for part in parts:  # not through the map: a full disk would kill the process
-                part.tofile(file)
-            return np.memmap(file, dtype=np.float32, mode="r", shape=vectors.shape)
-    points = np.empty(vectors.shape, dtype=np.float32)
-    for number, part in enumerate(parts):
-        points[number * _SCALED : (number + 1) * _SCALED] = part
-    return points
-
-
-def _scaled(rows: FloatArray) -> FloatArray:
-    wide = np.array(rows, dtype=np.float64)
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    wide /= np.where(length > 0, length, 1.0)
-    return wide.astype(np.float32)
 
 
 def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding") -> Embedding:

@@ -131,14 +131,11 @@ class StageResult:
     def _write(self, folder: Path) -> None:
         rows: dict[str, Any] = {}
         plain: dict[str, Any] = {}
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if f.name in _NOT_ROWS or not f.init or f.metadata.get("unsaved"):
-                continue
+        for name, value in self._parts().items():
             if isinstance(value, np.ndarray) and value.ndim == 1 and len(value) == len(self):
-                rows[f.name] = value
+                rows[name] = value
             else:
-                _put(folder, f.name, value, plain)
+                _put(folder, name, value, plain)
         frame = pd.DataFrame(rows, index=self.ids.rename("id"))
         frame.reset_index().to_parquet(folder / _IDS)
         details: dict[str, Any] = {}
@@ -156,6 +153,14 @@ class StageResult:
             "left_out": left_out,
         }
         (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+    def _parts(self) -> dict[str, Any]:
+        """Return what is kept on disk beside ids, params and details, by name."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in _NOT_ROWS and f.init and not f.metadata.get("unsaved")
+        }
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -185,12 +190,12 @@ class StageResult:
         params = {**meta["params"], "opened": True}
         ids = ids.rename(meta["ids_name"])
         return made(
-            ids=ids, params=params, details=details, **rows, **made._counted(plain, len(ids))
+            ids=ids, params=params, details=details, **rows, **made._restored(plain, len(ids))
         )
 
     @classmethod
-    def _counted(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
-        """Return what lies beside the `n` rows, as it is."""
+    def _restored(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
+        """Return what lies beside the `n` rows, as the class takes it."""
         return plain
 
 

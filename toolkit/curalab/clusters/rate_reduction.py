@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_integer, check_real
+from curalab._points import unit_rows
 from curalab.clusters._number import numbers_to_try
-from curalab.embedding import unit_rows
 from curalab.pool import FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, Flo
     if few is not None:
         return expanded(few[1], *similar_pairs(few[0], threshold))
     found = None
-    if n >= _MANY and "neighbors" not in embedding._graph:
+    if n >= _MANY and not embedding.has_graph:
         found = measured_pairs(embedding, threshold)
     pairs, similarity = _read(embedding, threshold) if found is None else found
     part = components(n, pairs)

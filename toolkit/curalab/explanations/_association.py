@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, check_integer, check_seed, complain
-from curalab.embedding import Embedding, as_embedding, unit_rows
+from curalab._points import unit_rows
+from curalab.embedding import Embedding, as_embedding
 
 __all__ = ["Association", "association_test"]
 

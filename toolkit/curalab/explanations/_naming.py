@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, FloatArray, IntArray, complain, first_few
-from curalab.embedding import as_embedding, unit_rows
+from curalab._points import unit_rows
+from curalab.embedding import as_embedding
 from curalab.explanations._centres import by_centrality
 from curalab.pool import Pool, as_pool, cluster_codes
 from curalab.results import StageResult

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from curalab._check import check_real
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from curalab._check import FloatArray, IntArray
+from curalab._points import unit_rows
 from curalab._shape import inverse_root, shaped_gaps
-from curalab.embedding import Embedding, unit_rows
+from curalab.embedding import Embedding
 from curalab.outliers.mahalanobis import means_and_root
 
 __all__ = ["seen_by_class"]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from curalab._check import FloatArray, IntArray
+from curalab._points import unit_rows
 from curalab._shape import inverse_root, shaped_gaps
-from curalab.embedding import unit_rows
 from curalab.pool import Pool
 
 __all__ = [

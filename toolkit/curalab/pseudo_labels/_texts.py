@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curalab._check import FloatArray, complain, first_few
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.pool import Pool, find_stage, resolve
 
 __all__: list[str] = []

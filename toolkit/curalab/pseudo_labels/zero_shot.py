@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_real
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.pool import FloatArray, Pool
 from curalab.pseudo_labels._texts import ClassTexts, class_vectors, temperature_of
 

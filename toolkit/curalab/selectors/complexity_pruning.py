@@ -10,7 +10,7 @@ import pandas as pd
 
 from curalab._cells import Rows, k_means, nearest_centre, rank_within
 from curalab._check import FloatArray, IntArray, check_choice, check_integer, check_real, complain
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.pool import Pool
 
 __all__ = ["ComplexityPruning"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_integer, check_real
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.selectors._target import check_space, free_rows, in_turns
 

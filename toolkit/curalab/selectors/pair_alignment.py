@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, BoolArray, align, are_invented, check_real, complain
-from curalab.embedding import Embedding, unit_rows
+from curalab._points import unit_rows
+from curalab.embedding import Embedding
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.selectors._top_k import best_rows
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curalab._check import FloatArray, check_seed, read_only
-from curalab.embedding import unit_rows
+from curalab._points import unit_rows
 from curalab.encoders.health._local import local_dimension
 from curalab.encoders.health._rows import FEWEST, checked, principal_axes, sample
 
