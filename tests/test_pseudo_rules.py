@@ -184,7 +184,7 @@ def test_copies_of_a_rule_count_once_and_are_reported(caplog):
     with caplog.at_level(logging.WARNING):
         many = labelled(copied)
     assert many.details["rules"]["copies"].tolist() == [1, 1, 4, 4, 4, 4]
-    assert caplog.messages[0] == "the rules 'r' and 's' say the same and count as one"
+    assert caplog.messages[0] == "the rules 'r', 's', 't', 'u' say the same and count as one"
     np.testing.assert_allclose(many.proba, labelled(votes).proba, atol=1e-3)
     assert (many.labels == truth).mean() > (majority(copied.to_numpy()) == truth).mean() + 0.1
 

@@ -179,6 +179,11 @@ def find_outliers(
     -------
     Outliers
 
+    Notes
+    -----
+    Without a reference, rows that have company are no outliers: a group of more than ten
+    near-copies of an odd thing stays below the cut. Remove copies first (`find_duplicates`).
+
     Examples
     --------
     >>> import numpy as np, curalab as cl

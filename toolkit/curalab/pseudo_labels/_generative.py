@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse.csgraph import connected_components
 
-from curalab._check import FloatArray, IntArray
+from curalab._check import FloatArray, IntArray, first_few
 
 __all__ = ["Heard", "copies_of", "fit_votes", "heard_from", "shared"]
 
@@ -27,8 +28,10 @@ def copies_of(codes: IntArray, names: pd.Index) -> IntArray:
         same = (voted[:, [j]] & (codes == codes[:, [j]])).sum(axis=0)
         either = (voted | voted[:, [j]]).sum(axis=0)
         alike[j] |= (same >= _ALIKE * either) & (same > 0)
-    for j, k in zip(*np.nonzero(np.triu(alike, 1)), strict=True):
-        _log.warning("the rules %r and %r say the same and count as one", names[j], names[k])
+    _, group = connected_components(alike)
+    for number in np.flatnonzero(np.bincount(group) > 1):
+        told = first_few(names[group == number])
+        _log.warning("the rules %s say the same and count as one", told)
     return np.asarray(alike.sum(axis=1))
 
 
