@@ -360,6 +360,7 @@ def test_a_walk_sees_every_value_and_comes_back():
 def test_a_score_may_be_missing():
     panel = lesson.Explore(lambda k: (None, {"score": float("nan")}), {"k": [1, 2]})
     assert panel.walk("k")["score"].isna().all()
+    assert panel._picture.layout.display == "none"  # there is none
 
 
 def test_values_may_be_words():

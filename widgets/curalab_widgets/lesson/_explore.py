@@ -188,6 +188,7 @@ class Explore(Panel):
     def _draw(self) -> None:
         if self._key(self.setting) in self._seen:
             self._picture.value, self._scores.value = self._drawn()
+            self._picture.layout.display = "" if self._picture.value else "none"
 
     def _drawn(self) -> tuple[str, str]:
         trail, now = self.trail, self._in_order().index(self._key(self.setting))
@@ -201,6 +202,7 @@ class Explore(Panel):
         sides = "".join(
             f"<div style='flex:{wide};min-width:0'>{side}</div>"
             for wide, side in zip(_SIDES, self._drawn(), strict=True)
+            if side
         )
         return f"<div style='display:flex;flex-wrap:wrap;gap:1.5em'>{sides}</div>"
 
