@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,8 @@ from curalab._check import AnyArray
 
 __all__ = ["by_blocks"]
 
-_CELLS = 1 << 19  # numbers looked at together
+_CELLS = 1 << 18  # numbers looked at together
+_MOST = 4  # threads: more wait for memory
 
 
 def by_blocks(function: Callable[[slice], AnyArray], array: AnyArray) -> AnyArray:
@@ -29,11 +31,12 @@ def by_blocks(function: Callable[[slice], AnyArray], array: AnyArray) -> AnyArra
     -------
     ndarray of n entries
     """
-    import joblib
-
     step = max(1, _CELLS // array.shape[1])
     blocks = [slice(at, at + step) for at in range(0, max(len(array), 1), step)]
-    if len(blocks) == 1:
-        return np.asarray(function(blocks[0]))
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        return np.concatenate(list(pool.map(function, blocks)))
+    share = -(-len(blocks) // min(os.cpu_count() or 1, _MOST))
+    parts = [blocks[at : at + share] for at in range(0, len(blocks), share)]
+    if len(parts) == 1:
+        return np.concatenate([function(rows) for rows in blocks])
+    with ThreadPoolExecutor(len(parts)) as pool:
+        done = pool.map(lambda part: [function(rows) for rows in part], parts)
+        return np.concatenate([found for part in done for found in part])

@@ -288,7 +288,7 @@ def check_labels(
     labels = series.to_numpy(dtype=None if series.dtype.kind in "biuf" else object)
     if classes is None:
         codes, found = pd.factorize(series, sort=True)
-        return labels, codes.astype(np.int64), np.asarray(found)
+        return labels, codes.astype(np.int64, copy=False), np.asarray(found)
     known = check_ids(pd.Index(np.asarray(classes)))
     codes = known.get_indexer(pd.Index(labels))
     unknown = pd.unique(series[(codes < 0) & series.notna().to_numpy()])

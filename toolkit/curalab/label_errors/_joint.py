@@ -35,7 +35,7 @@ def label_scores(codes: IntArray, proba: FloatArray, rank: str) -> FloatArray:
     rank : {"self_confidence", "normalized_margin", "confidence_weighted_entropy"}
         The score.
     """
-    own = proba[np.arange(len(codes)), codes]
+    own = _picked(proba, codes)
     if rank == "self_confidence":
         return own
     if rank == "normalized_margin":
@@ -58,9 +58,10 @@ def label_scores(codes: IntArray, proba: FloatArray, rank: str) -> FloatArray:
 
 
 def likeliest(proba: FloatArray) -> IntArray:
-    """Return the likeliest class of each row, shape (n,); the first of equals."""
+    """Return the likeliest class of each row, shape (n,), in few bits; the first of equals."""
     # Block by block, as numpy first copies an array that is read-only.
-    return by_blocks(lambda block: proba[block].argmax(axis=1), proba)
+    narrow = np.min_scalar_type(-proba.shape[1])
+    return by_blocks(lambda block: proba[block].argmax(axis=1).astype(narrow), proba)
 
 
 # ---- filters -------------------------------------------------------------------------------------
@@ -86,7 +87,8 @@ def label_issues(
     size = np.bincount(codes, minlength=n_classes)
     narrow = codes.astype(np.min_scalar_type(n_classes))  # few bits sort faster
     rows = np.split(np.argsort(narrow, kind="stable"), np.cumsum(size)[:-1])  # of each class
-    own = proba[np.arange(len(codes)), codes]
+    own = _picked(proba, codes)
+    best = likeliest(proba) if best is None else best
     guess = _confident_class(proba, _thresholds(own, rows), best)
     if filter_by == "confident_learning":
         marked = (guess >= 0) & (guess != codes)
@@ -110,29 +112,47 @@ def _thresholds(own: FloatArray, rows: Sequence[IntArray]) -> FloatArray:
     return np.maximum(mean, 2 * _CLOSE)
 
 
-def _confident_class(proba: FloatArray, threshold: FloatArray, best: IntArray | None) -> IntArray:
+def _confident_class(proba: FloatArray, threshold: FloatArray, best: IntArray) -> IntArray:
     """Return the class that each row is confidently of, -1 where there is none; shape (n,).
 
-    Of several, it is the likeliest class of all, which need not be one of them.
+    Of several, it is the likeliest class of all, which need not be one of them. So it is the
+    likeliest class wherever that one reaches its threshold; only where it does not, and might reach
+    another's, the others have to be looked at.
     """
+    least = threshold - _CLOSE
 
     def guessed(block: slice) -> IntArray:
-        part = proba[block]
-        here = np.full(len(part), -1)
-        row, column = _cells(part >= threshold - _CLOSE)
-        here[row] = column
-        several = np.flatnonzero(np.bincount(row, minlength=len(part)) > 1)
-        here[several] = part[several].argmax(axis=1) if best is None else best[block][several]
-        return here
+        part, guess = proba[block], best[block].copy()
+        top = _cells_of(part, guess)
+        is_unsure = top < least[guess]
+        guess[is_unsure] = -1
+        rest = np.flatnonzero(is_unsure & (top >= least.min()))
+        if len(rest):
+            row, column = _cells(part[rest] >= least)
+            others = np.full(len(rest), -1, dtype=guess.dtype)
+            others[row] = column
+            several = np.bincount(row, minlength=len(rest)) > 1
+            others[several] = best[block][rest[several]]
+            guess[rest] = others
+        return guess
 
     return by_blocks(guessed, proba)
+
+
+def _picked(proba: FloatArray, codes: IntArray) -> FloatArray:
+    """Return of each row the probability of one class, shape (n,)."""
+    return by_blocks(lambda block: _cells_of(proba[block], codes[block]), proba)
+
+
+def _cells_of(part: FloatArray, codes: IntArray) -> FloatArray:
+    return np.asarray(part.ravel().take(np.arange(0, part.size, part.shape[1]) + codes))
 
 
 def _calibrated_joint(codes: IntArray, guess: IntArray, size: IntArray) -> IntArray:
     """Return the counts of (label, confident class), scaled up to the counts of the labels."""
     k, sure = len(size), guess >= 0
     # Counted class by label, then turned: the order in memory is the order of the sums below.
-    joint = np.bincount(guess[sure] * k + codes[sure], minlength=k * k).reshape(k, k).T
+    joint = np.bincount(guess[sure] * np.int64(k) + codes[sure], minlength=k * k).reshape(k, k).T
     np.fill_diagonal(joint, joint.diagonal().clip(min=1))
     scaled = (joint.T / joint.sum(axis=1) * size).T
     scaled = scaled / max(np.sum(scaled), _TINY) * size.sum()
