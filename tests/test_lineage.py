@@ -76,7 +76,7 @@ def test_plain_words():
         "- You must name the creators: mine is under CC-BY-4.0; old is under MIT.\n"
         "- You must pass the licence on with it: mine is under CC-BY-4.0; old is under MIT.\n"
         "- You must say what you changed: mine is under CC-BY-4.0.\n"
-        "This puts together what the licences state, by rule. It is no legal advice: read the "
+        "\nThis puts together what the licences state, by rule. It is no legal advice: read the "
         "licences, and ask a lawyer where it matters."
     )
     silent = lineage({"mine": {}}).in_words()

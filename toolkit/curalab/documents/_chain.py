@@ -147,7 +147,7 @@ class Lineage(StageResult):
         for what, answer, because in self.permissions(dataset).itertuples(index=False):
             said = f"{says.get(answer, 'Nothing says whether you may')} {what}"
             lines.append(f"- {said}: {because}." if because else f"- {said}.")
-        return "\n".join([*lines, NO_ADVICE])
+        return "\n".join([*lines, "", NO_ADVICE])  # a list and a paragraph, in Markdown too
 
     @cached_property
     def problems(self) -> pd.DataFrame:
