@@ -31,7 +31,7 @@ def by_blocks(function: Callable[[slice], AnyArray], array: AnyArray) -> AnyArra
     -------
     ndarray of n entries
     """
-    step = max(1, _CELLS // array.shape[1])
+    step = max(1, _CELLS // max(1, array.shape[1]))
     blocks = [slice(at, at + step) for at in range(0, max(len(array), 1), step)]
     share = -(-len(blocks) // min(os.cpu_count() or 1, _MOST))
     parts = [blocks[at : at + share] for at in range(0, len(blocks), share)]

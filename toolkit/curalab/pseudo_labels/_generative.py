@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse.csgraph import connected_components
 
 from curalab._check import FloatArray, IntArray, first_few
 
@@ -22,6 +21,8 @@ _STEPS, _STILL = 200, 1e-4
 
 def copies_of(codes: IntArray, names: pd.Index) -> IntArray:
     """Return for each rule how many say the same, itself included, (n_rules,)."""
+    from scipy.sparse.csgraph import connected_components
+
     voted = codes >= 0
     alike = np.eye(codes.shape[1], dtype=bool)
     for j in range(codes.shape[1]):
