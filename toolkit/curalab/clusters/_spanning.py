@@ -17,7 +17,7 @@ __all__ = ["chained", "joined", "shortest_forest", "spanning_tree"]
 
 _BLOCK = 1_000  # rows compared with all others at once
 _COPY = 1e-9  # length of an edge between copies; 0 would be no edge
-_ASKED = 1_024  # rows compared with all others to join parts, about
+_ASKED = 512  # rows compared with all others to join parts, about
 _FACED = 8  # parts nearest to a part, towards which its rows are chosen
 
 

@@ -148,14 +148,31 @@ def _cut(tree: csr_matrix, *, low: int, selection: str) -> tuple[Any, ...]:
 
     This is what its `fit` does last; given the tree, that would seek it again.
     """
-    from hdbscan._hdbscan_linkage import label
     from hdbscan.hdbscan_ import _tree_to_labels
 
     edges = tree.tocoo()
     order = np.argsort(edges.data, kind="stable")
     table = np.column_stack([edges.row, edges.col, edges.data])[order]
-    cut: tuple[Any, ...] = _tree_to_labels(None, label(table), low, selection)
+    cut: tuple[Any, ...] = _tree_to_labels(None, _dendrogram(table), low, selection)
     return cut
+
+
+def _dendrogram(table: FloatArray) -> FloatArray:
+    """Return the joins of a spanning tree's edges, shortest first, as scipy's `linkage` does.
+
+    scikit-learn's is forty times as fast as the package's, and the same.
+    """
+    try:
+        from sklearn.cluster._hdbscan._linkage import MST_edge_dtype, make_single_linkage
+    except ImportError:  # it is not promised to stay
+        from hdbscan._hdbscan_linkage import label
+
+        return np.asarray(label(table))
+    edges = np.empty(len(table), dtype=MST_edge_dtype)
+    for name, column in zip(MST_edge_dtype.names, table.T, strict=True):
+        edges[name] = column
+    joins = make_single_linkage(edges)
+    return np.column_stack([joins[name].astype(float) for name in joins.dtype.names])
 
 
 def _exact_tree(pool: Pool, samples: int) -> csr_matrix:

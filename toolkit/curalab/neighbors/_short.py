@@ -117,9 +117,12 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     import torch
 
     n, d = base.points.shape
-    some = base.points[:: -(-n // _SEEN)].float()
     sizes = sorted({max(_LEAST, int(d * share)) for share in _SHARES})
-    axes = torch.linalg.eigh(some.T @ some).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
+    spread = torch.zeros(d, d)
+    for some in torch.arange(0, n, -(-n // _SEEN)).split(_SHIFT):
+        rows = base.points[some].float()
+        spread.addmm_(rows.T, rows)
+    axes = torch.linalg.eigh(spread).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
     cells = Cells(_along(base.points, axes[:, :AXES]))
     begins = torch.linspace(0, n - _TOGETHER, _PLACES).long().tolist()
     blocks = [cells.order[at : at + _TOGETHER] for at in begins]
