@@ -145,7 +145,7 @@ def test_a_group_by_hand():
     assert found.pairs()[["id_a", "id_b"]].to_numpy().tolist() == [[1, 2], [1, 3]]
     np.testing.assert_allclose(found.pairs()["similarity"], [cos(10)] * 2, rtol=1e-6)
     assert found.n_groups == 1
-    assert repr(found) == "Duplicates(4 items, 2 duplicates in 1 groups, method=semantic)"
+    assert repr(found) == "Duplicates(4 items, 2 duplicates in 1 group, method=semantic)"
 
 
 def test_a_row_linked_through_others_has_no_similarity_to_the_row_kept():

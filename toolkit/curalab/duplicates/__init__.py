@@ -108,7 +108,7 @@ def find_duplicates(
     >>> x[7] = x[3] + 0.01
     >>> dup = cl.find_duplicates(x)
     >>> dup
-    Duplicates(100 items, 1 duplicates in 1 groups, method=semantic)
+    Duplicates(100 items, 1 duplicate in 1 group, method=semantic)
     >>> dup.pairs()[["id_a", "id_b"]].to_numpy().tolist()
     [[3, 7]]
     """

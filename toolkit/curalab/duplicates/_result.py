@@ -53,7 +53,8 @@ class Duplicates(StageResult):
 
     @property
     def summary(self) -> str:
-        return f"{int((~self.keep).sum()):,} duplicates in {self.n_groups:,} groups"
+        n, n_groups = int((~self.keep).sum()), self.n_groups
+        return f"{n:,} duplicate{'s' * (n != 1)} in {n_groups:,} group{'s' * (n_groups != 1)}"
 
     @property
     def n_groups(self) -> int:

@@ -25,9 +25,9 @@ __all__ = ["Effect", "measure_effect"]
 _log = logging.getLogger(__name__)
 _DOING = {
     "dropped": "dropping",
-    "labelled": "giving the new labels to",
     "relabelled": "relabelling",
     "reweighted": "reweighting",
+    "labelled": "giving the new labels to",
 }
 _UNCHECKED = " Whether a method edited test labels was not checked: there is no ledger."
 
@@ -138,7 +138,7 @@ class Effect(StageResult):
             said = f"Accuracy {'rose' if self.gain > 0 else 'fell'} from {was} to {now}"
         said += f": {_told(self.gain, ' points', self.interval)} over doing nothing"
         if not np.isnan(self.gain_over_random):
-            doing = " and ".join(_DOING[kind] for kind in change if kind in _DOING)
+            doing = " and ".join(told for kind, told in _DOING.items() if kind in change)
             over_random = _told(self.gain_over_random, "", self.interval_over_random)
             said += f", {over_random} over {doing} as many rows at random"
             if self.is_detectable and not self.is_beyond_chance:
