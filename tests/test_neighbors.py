@@ -251,7 +251,15 @@ def test_where_too_much_is_lost_more_is_looked_into_before_all_is(from_few_rows_
     assert Embedding(vectors=x).neighbors(10, recall=0.95).recall == 1
 
 
-@pytest.mark.parametrize("recall", [-0.1, 1.1, "all", None])
+def test_what_was_asked_for_once_is_enough_for_all_stages(from_few_rows_on):
+    emb = Embedding(vectors=falling(2_000, 120, np.random.default_rng(6)))
+    rough = emb.neighbors(30, recall=0.6)
+    assert rough.recall < 0.98
+    assert np.shares_memory(emb.neighbors(10).indices, rough.indices)
+    assert emb.neighbors(10, recall=0.98).recall >= 0.98
+
+
+@pytest.mark.parametrize("recall", [-0.1, 1.1, "all"])
 def test_recall_is_a_share(recall):
     with pytest.raises((ValueError, TypeError), match="recall"):
         Embedding(vectors=np.eye(4) + 0.1).neighbors(2, recall=recall)

@@ -30,7 +30,7 @@ from curalab._check import (
     rows_of,
 )
 from curalab._points import unit_rows
-from curalab.neighbors import Neighbors, nearest
+from curalab.neighbors import RECALL, Neighbors, nearest
 from curalab.neighbors._grown import grown
 from curalab.results import StageResult
 
@@ -144,7 +144,7 @@ class Embedding(StageResult):
 
     # ---- neighbours ------------------------------------------------------------------------------
 
-    def neighbors(self, k: int, *, recall: float = 0.98) -> Neighbors:
+    def neighbors(self, k: int, *, recall: float | None = None) -> Neighbors:
         """Return the `k` nearest rows of each row, the row itself left out.
 
         The graph is computed once for the largest k so far; a smaller k is a slice of it. `save`
@@ -154,10 +154,11 @@ class Embedding(StageResult):
         ----------
         k : int
             From 1 to n - 1.
-        recall : float, default=0.98
+        recall : float, default=None
             Share of the true neighbours that shall be found, from 0 to 1 (exactly all). Below 1,
             with 16,384 rows and more, the search is approximate where that is clearly faster; what
-            it misses are mostly distant ones of the k.
+            it misses are mostly distant ones of the k. None, as all stages ask, takes the graph
+            that there is, and else seeks one of 0.98.
 
         Returns
         -------
@@ -166,16 +167,18 @@ class Embedding(StageResult):
             `recall` that was seen.
         """
         k = check_integer("k", k, low=1, high=len(self) - 1, hint=_few(len(self)))
-        check_real("recall", recall, low=0, high=1)
+        if recall is not None:
+            check_real("recall", recall, low=0, high=1)
         known: Neighbors | None = self._graph.get("neighbors")
-        if known is not None and known.k >= k and known.recall >= recall:
+        if known is not None and known.k >= k and known.recall >= (recall or 0):
             k_most = known.k
             known = known if self.has_graph else grown(known, self.points)
         else:
             k_most = k if known is None else max(k, known.k)
             known = None
         if known is None:
-            known = nearest(self.points, k_most, metric=self.metric, recall=recall)
+            wanted = RECALL if recall is None else recall
+            known = nearest(self.points, k_most, metric=self.metric, recall=wanted)
         self._graph["neighbors"] = known
         return known.first(k)
 

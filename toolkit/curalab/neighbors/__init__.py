@@ -8,9 +8,9 @@ import numpy as np
 
 from curalab._check import FloatArray, IntArray, read_only
 
-__all__ = ["Neighbors", "nearest"]
+__all__ = ["RECALL", "Neighbors", "nearest"]
 
-_RECALL = 0.98  # asked of an approximate search
+RECALL = 0.98  # asked of an approximate search
 _MANY = 16_384  # points from which an approximate search is tried
 _LARGE = 4_096  # points from which rounding is tried
 _TREE_DIMENSIONS = 8
@@ -63,7 +63,7 @@ def nearest(
     *,
     metric: str,
     queries: FloatArray | None = None,
-    recall: float = _RECALL,
+    recall: float = RECALL,
 ) -> Neighbors:
     """Find the `k` rows of `points` nearest to each query.
 

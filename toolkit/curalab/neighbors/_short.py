@@ -118,10 +118,10 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
 
     n, d = base.points.shape
     sizes = sorted({max(_LEAST, int(d * share)) for share in _SHARES})
-    spread = torch.zeros(d, d)
-    for some in torch.arange(0, n, -(-n // _SEEN)).split(_SHIFT):
-        rows = base.points[some].float()
-        spread.addmm_(rows.T, rows)
+    spread, apart = torch.zeros(d, d), -(-n // _SEEN)
+    for at in range(0, n, _SHIFT * apart):
+        some = base.points[at : at + _SHIFT * apart : apart].float()
+        spread.addmm_(some.T, some)
     axes = torch.linalg.eigh(spread).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
     cells = Cells(_along(base.points, axes[:, :AXES]))
     begins = torch.linspace(0, n - _TOGETHER, _PLACES).long().tolist()
