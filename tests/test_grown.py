@@ -105,3 +105,13 @@ def test_a_graph_of_which_a_part_is_gone_is_named(tmp_path):
     (tmp_path / "emb" / "neighbors.distance.npy").unlink()
     with pytest.raises(ValueError, match="is damaged"):
         Embedding.open(tmp_path / "emb")
+
+
+def test_a_graph_of_more_rows_than_there_are_is_damage(tmp_path):
+    emb = Embedding(vectors=rows(60))
+    emb.neighbors(5)
+    emb.save(tmp_path / "emb")
+    path = tmp_path / "emb" / "neighbors.indices.npy"
+    np.save(path, np.concatenate([np.load(path)] * 2))
+    with pytest.raises(ValueError, match="a graph of more rows"):
+        Embedding.open(tmp_path / "emb")

@@ -1,5 +1,7 @@
 """HDBSCAN through its package: the path on the neighbour graph, membership and new rows."""
 
+import sys
+
 import hdbscan
 import numpy as np
 import pytest
@@ -228,3 +230,13 @@ def test_errors(plane, method, message):
     with pytest.raises(ValueError) as raised:
         cluster(Embedding(vectors=plane, metric="euclidean"), method=method)
     assert str(raised.value) == message
+
+
+def test_joins_are_the_packages_own(monkeypatch):
+    rng = np.random.default_rng(0)
+    begin = np.arange(1, 300)
+    length = np.sort(rng.integers(40, size=299)).astype(float)  # with ties
+    table = np.column_stack([begin, (rng.random(299) * begin).astype(int), length])
+    ours = module._dendrogram(table)
+    monkeypatch.setitem(sys.modules, "sklearn.cluster._hdbscan._linkage", None)  # as if gone
+    np.testing.assert_array_equal(ours, module._dendrogram(table))

@@ -211,6 +211,7 @@ def test_a_file_that_cannot_be_written_costs_no_verdict(tmp_path):
         '{"student": "", "answers": 3}',
         '{"student": "", "answers": {"99-a": 1}}',
         '{"student": "", "answers": {"99-a": {"attempts": "many"}}}',
+        '{"student": "", "answers": {"=1+1": {"attempts": 1}}}',
     ],
 )
 def test_a_file_that_cannot_be_read_is_begun_anew_and_set_aside(tmp_path, odd, caplog):

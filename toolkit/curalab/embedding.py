@@ -170,12 +170,11 @@ class Embedding(StageResult):
         if recall is not None:
             check_real("recall", recall, low=0, high=1)
         known: Neighbors | None = self._graph.get("neighbors")
-        if known is not None and known.k >= k and known.recall >= (recall or 0):
-            k_most = known.k
-            known = known if self.has_graph else grown(known, self.points)
-        else:
-            k_most = k if known is None else max(k, known.k)
+        k_most = k if known is None else max(k, known.k)
+        if known is not None and (known.k < k or known.recall < (recall or 0)):
             known = None
+        elif known is not None and not self.has_graph:  # rows have come behind those it is of
+            known = grown(known, self.points)
         if known is None:
             wanted = RECALL if recall is None else recall
             known = nearest(self.points, k_most, metric=self.metric, recall=wanted)
@@ -246,6 +245,8 @@ class Embedding(StageResult):
         vectors = plain["vectors"]
         if len(vectors) < n:
             raise ValueError(f"The embedding is damaged: {n:,} ids, {len(vectors):,} vectors.")
+        if found["indices"] is not None and len(found["indices"]) > n:
+            raise ValueError(f"The embedding is damaged: {n:,} ids, and a graph of more rows.")
         if found["indices"] is not None:
             plain["_graph"] = {"neighbors": Neighbors(metric=plain["metric"], **found)}
         return {**plain, "vectors": vectors[:n]}

@@ -13,7 +13,7 @@ def grade(asked: argparse.Namespace) -> int:
 
     table = lesson.grade(asked.folder)
     # A sheet takes a cell that begins so for a formula, and names come from anybody.
-    shown = table.rename(index=lambda name: "'" + name if name[:1] in tuple("=+-@") else name)
+    shown = table.rename(index=lambda name: "'" + name if name[:1] in tuple("=+-@\t\r") else name)
     shown.to_csv(asked.out)
     print(table[["passed", "answered", "attempts"]].to_string())
     for column, words in (

@@ -8,7 +8,7 @@ import numpy as np
 
 from curalab._check import FloatArray, IntArray, read_only
 
-__all__ = ["RECALL", "Neighbors", "nearest"]
+__all__ = ["RECALL", "Neighbors", "nearest", "without_own"]
 
 RECALL = 0.98  # asked of an approximate search
 _MANY = 16_384  # points from which an approximate search is tried
@@ -106,10 +106,18 @@ def _by_tree(points: FloatArray, k: int, queries: FloatArray | None) -> tuple[In
     distance, indices = cKDTree(points).query(asked, k=np.arange(1, k + 1 + own), workers=-1)
     if not own:
         return indices, distance
+    return without_own(indices, distance, np.arange(len(points)))
+
+
+def without_own(
+    indices: IntArray, distance: FloatArray, own: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Leave each row out of its own list, which gets one shorter."""
     # Where copies tie with the row itself, the row may stand anywhere among them, or be cut off.
-    is_self = indices == np.arange(len(points))[:, None]
+    is_self = indices == own[:, None]
     is_self[~is_self.any(axis=1), -1] = True
-    return indices[~is_self].reshape(-1, k), distance[~is_self].reshape(-1, k)
+    shape = len(indices), indices.shape[1] - 1
+    return indices[~is_self].reshape(shape), distance[~is_self].reshape(shape)
 
 
 def _by_blocks(

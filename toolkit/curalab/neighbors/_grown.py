@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from curalab._check import FloatArray, IntArray
-from curalab.neighbors import Neighbors, nearest
+from curalab._check import FloatArray
+from curalab.neighbors import Neighbors, nearest, without_own
 
 __all__ = ["grown"]
 
@@ -37,7 +37,7 @@ def grown(known: Neighbors, points: FloatArray) -> Neighbors | None:
     if n - m > _MOST * n:
         return None
     seen = nearest(points, k + 1, metric=known.metric, queries=points[m:])
-    fresh = _without(seen, np.arange(m, n))
+    fresh = without_own(seen.indices, seen.distance, np.arange(m, n))
     back = nearest(points[m:], min(k, n - m), metric=known.metric, queries=points[:m])
     indices = np.empty((n, k), dtype=known.indices.dtype)
     distance = np.empty((n, k), dtype=known.distance.dtype)
@@ -50,11 +50,3 @@ def grown(known: Neighbors, points: FloatArray) -> Neighbors | None:
         named = np.concatenate([known.indices[rows], back.indices[rows] + m], axis=1)
         indices[rows] = np.take_along_axis(named, order, axis=1)
     return replace(known, indices=indices, distance=distance)
-
-
-def _without(found: Neighbors, own: IntArray) -> tuple[IntArray, FloatArray]:
-    """Leave each row out of its own list; among copies of it, it may not have been listed."""
-    is_self = found.indices == own[:, None]
-    is_self[~is_self.any(axis=1), -1] = True
-    shape = len(own), found.k - 1
-    return found.indices[~is_self].reshape(shape), found.distance[~is_self].reshape(shape)

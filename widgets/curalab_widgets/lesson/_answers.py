@@ -147,10 +147,14 @@ def read_results(path: Path) -> dict[str, Any]:
     if not isinstance(kept, dict) or not isinstance(kept.get("student"), str):
         raise ValueError(f"{path} names no student.")
     answers = kept.get("answers")
-    known = answers.values() if isinstance(answers, dict) else [None]
-    if not all(isinstance(one, dict) and isinstance(one.get("attempts"), int) for one in known):
-        raise ValueError(f"{path} holds no answers with numbers of attempts.")
+    if not isinstance(answers, dict) or not all(map(_is_kept, answers, answers.values())):
+        raise ValueError(f"{path} holds no answers to exercises.")
     return kept
+
+
+def _is_kept(exercise: str, one: Any) -> bool:
+    is_known = re.fullmatch(r"\d\da?-[a-z]", exercise) is not None
+    return is_known and isinstance(one, dict) and isinstance(one.get("attempts"), int)
 
 
 def _keep(kept: dict[str, Any]) -> str:

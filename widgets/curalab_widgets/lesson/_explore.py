@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import ipywidgets
@@ -93,13 +94,7 @@ class Explore(Panel):
         return pd.DataFrame(rows)
 
     def _in_order(self) -> list[tuple[Any, ...]]:
-        return sorted(
-            self._seen,
-            key=lambda key: [
-                values.index(value)
-                for values, value in zip(self._settings.values(), key, strict=True)
-            ],
-        )
+        return [key for key in product(*self._settings.values()) if key in self._seen]
 
     def walk(self, name: str) -> pd.DataFrame:
         """See every value of one slider, the others as they stand, and come back.
