@@ -98,10 +98,28 @@ def test_labels_as_they_come(method, what):
 
 @pytest.mark.parametrize("method", LABEL_ERRORS.methods)
 def test_rows_all_alike(method):
-    found = found_in(KIND, method, x=np.ones((N, 4)))
-    assert np.isfinite(found.quality).all()
-    if method in ("consensus", "confident_learning", "relation_graph", "calibrated_gaussians"):
-        assert not found.is_error.any()  # nothing gives a reason to doubt a label
+    for labels in (KIND, np.random.default_rng(0).choice(["a", "a", "b"], 60)):
+        found = found_in(labels, method, x=np.ones((len(labels), 4)))
+        assert np.isfinite(found.quality).all()
+        if method not in ("judges", "confident_learning"):  # votes; what cleanlab marks
+            assert not found.is_error.any()  # nothing gives a reason to doubt a label
+
+
+NOT_TOLD = [m for m in LABEL_ERRORS.methods if m not in ("judges", "trusted_prototypes")]
+
+
+@pytest.mark.parametrize("method", sorted({*NOT_TOLD} - {"confident_learning"}))
+def test_labels_that_have_nothing_to_do_with_the_vectors(method):
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["a", "b", "c"], 150)
+    chance = found_in(labels, method, x=rng.normal(size=(150, 4)))
+    if method != "area_under_margin":  # whose head has seen the labels
+        assert not chance.is_error.any()
+        assert "no more than by chance" in chance.details["cut"]["rule"]
+    labels = np.repeat(["a", "b", "c"], 50)
+    labels[[4, 60]] = ["b", "c"]
+    real = found_in(labels, method, x=vectors(150))
+    assert real.is_error[[4, 60]].any()
 
 
 @pytest.mark.parametrize("method", ["consensus", "confident_learning", "relation_graph", "judges"])
@@ -134,7 +152,7 @@ def test_too_few_rows_to_doubt_a_label(method):
         "The 'labels' parameter must be of at least 2 classes. Got labels of 1 class instead."
     )
     assert said(lambda: found_in(np.array(["a", "b"]), method)) == (
-        "The 'labels' parameter must be of a class with at least 3 rows. Got 1 rows in the largest "
+        "The 'labels' parameter must be of a class with at least 3 rows. Got 1 row in the largest "
         "instead."
     )
     pairs = np.repeat(np.arange(15), 2)
@@ -187,8 +205,22 @@ def test_labels_of_the_rows_judged_as_they_come(method):
     for what in HARDEST:
         found = cl.find_outliers(vectors(), labels=LABELS[what], method=method, random_state=0)
         assert np.isfinite(found.oddness).all(), what
-    same = cl.find_outliers(np.ones((N, 4)), labels=KIND, method=method, random_state=0)
-    assert not same.is_outlier.any()
+    uneven = np.random.default_rng(0).choice(["a", "b"], 60)
+    for labels in (KIND, uneven):
+        same = cl.find_outliers(
+            np.ones((len(labels), 4)), labels=labels, method=method, random_state=0
+        )
+        assert not same.is_outlier.any()
+
+
+@pytest.mark.parametrize("method", ["consensus", "isolation_forest", "relation_graph"])
+def test_rows_and_a_reference_all_alike(method):
+    same = embedding(np.ones((60, 4)), "euclidean")
+    assert not cl.find_outliers(
+        same, reference=same, method=method, random_state=0
+    ).is_outlier.any()
+    every = cl.find_outliers(same, reference=same, false_alarms=1, method=method, random_state=0)
+    assert every.is_outlier.all()
 
 
 # ---- duplicates ----------------------------------------------------------------------------------
@@ -281,7 +313,7 @@ def test_rows_all_alike_have_not_shifted(parts):
 def test_too_few_rows_for_a_shift(n):
     short = (
         "The 'embedding' parameter must be of at least 4 rows, to test for a shift. "
-        f"Got {n} rows instead."
+        f"Got {n} row{'s' * (n > 1)} instead."
     )
     assert shifted(vectors(n), groups=KIND[:n]) == short
     assert shifted(vectors(n), method="order") == short

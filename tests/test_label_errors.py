@@ -256,7 +256,7 @@ def test_frame_repr_and_input(blobs):
     before = blobs.labels.copy(), blobs.embedding.vectors.copy()
     bad = found(blobs, "knn_agreement")
     assert bad.to_frame().columns.tolist() == ["label_quality", "label_suggested", "label_is_error"]
-    assert repr(bad) == "LabelErrors(60 items, 1 label errors, method=knn_agreement)"
+    assert repr(bad) == "LabelErrors(60 items, 1 label error, method=knn_agreement)"
     assert before[0].tolist() == blobs.labels.tolist()
     assert (before[1] == blobs.embedding.vectors).all()
 
@@ -399,6 +399,105 @@ def test_estimates_by_hand():
     # 10 of 50 rows are clear; the mean rate 0.2 counts as ten rows of each class
     np.testing.assert_allclose(transition(belief, codes), [[11 / 15, 4 / 15], [2 / 15, 13 / 15]])
     assert estimated_errors(belief, codes) == {"n": 10, "low": 3, "high": 25}
+
+
+def test_confusions_of_many_classes_are_told_from_few_counts():
+    """Each class is called the next one or, in the second case, any other: 5 of 50 clear rows."""
+    from curalab.label_errors._noise import transition
+
+    belief = np.repeat(0.9 * np.eye(20) + 0.005, 250, axis=0)
+    truth = np.repeat(np.arange(20), 250)
+    for next_only in (True, False):
+        codes = truth.copy()
+        wrong = np.arange(5000) % 10 == 0
+        step = 1 if next_only else 1 + np.arange(wrong.sum()) * 7 % 19
+        codes[wrong] = (codes[wrong] + step) % 20
+        chance = transition(belief, codes)
+        np.testing.assert_allclose(chance.sum(axis=1), 1)
+        np.testing.assert_allclose(np.diag(chance), 0.9)
+        to_next = chance[np.arange(20), (np.arange(20) + 1) % 20]
+        assert (to_next > 0.09).all() if next_only else (to_next < 0.01).all()
+
+
+def test_a_row_left_out_by_ridge_has_no_say_in_what_it_is_told():
+    from curalab.label_errors._second_head import left_out_ridge
+
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], 30)
+    x = rng.normal(size=(90, 5)) + 2 * np.eye(5)[truth]
+    sure, trust = 0.9 * np.eye(3) + 0.1 / 3, np.ones(90)
+    trust[60:] = 0.5
+    before = left_out_ridge(x, truth, trust, sure)
+    assert (before.argmax(axis=1) == truth).mean() > 0.8
+    np.testing.assert_allclose(np.exp(before).sum(axis=1), 1, atol=1e-5)
+    other = truth.copy()
+    other[7] = 2
+    after = left_out_ridge(x, other, trust, sure)
+    gap = np.abs(after - before).max(axis=1)
+    assert gap[7] < 1e-3 < 0.02 < np.delete(gap, 7).max()
+    alone = left_out_ridge(x, other, np.where(np.arange(90) == 7, 0, trust), sure)
+    np.testing.assert_allclose(alone[7], after[7], atol=0.05)  # a row of no trust teaches nothing
+
+
+def test_weights_of_a_pool_are_those_under_which_labels_are_likely():
+    from curalab.label_errors._second_head import weights_of
+
+    rng = np.random.default_rng(0)
+    told, chatter = rng.normal(size=(2, 3000, 3))
+    proba = np.exp(2 * told)
+    codes = (proba.cumsum(axis=1) < rng.random((3000, 1)) * proba.sum(axis=1, keepdims=True)).sum(1)
+    found = weights_of([told, chatter], codes, np.eye(3))
+    np.testing.assert_allclose(found, [2, 0], atol=0.15)
+    assert found.min() >= 0
+
+
+def test_two_heads_rank_better_than_one_where_labels_are_few(monkeypatch):
+    """Six classes in eight of 68 columns; the rest is noise."""
+    from curalab.label_errors import consensus
+
+    gain = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(6, size=1000)
+        x = 1.3 * rng.normal(size=(6, 8))[truth] + rng.normal(size=(1000, 8))
+        x = np.hstack([x, rng.normal(size=(1000, 60))])
+        wrong = rng.random(1000) < 0.1
+        labels = (truth + wrong * rng.integers(1, 6, 1000)) % 6
+        emb = Embedding(vectors=x, metric="euclidean")
+        scores = []
+        for few in (5_000, 0):
+            monkeypatch.setattr(consensus, "_FEW", few)
+            bad = find_label_errors(emb, labels, random_state=0)
+            scores.append(average_precision_score(wrong, -bad.quality))
+        gain.append(scores[0] - scores[1])
+    assert np.mean(gain) > 0.001
+
+
+def test_doubted_rows_vote_for_what_they_may_be_and_rows_of_no_label_not_at_all():
+    from curalab.label_errors._votes import corrected, votes
+
+    pool = Pool(embedding=np.array([[1.0, 0], [1, 0], [1, 0]]), labels=["a", "b", None])
+    likely = np.array([[0.9, 0.1], [0.6, 0.4], [0.5, 0.5]])
+    said = corrected(pool, likely, np.array([0.9, 0.4, 0.0]))
+    np.testing.assert_allclose(said, [[0.9, 0.005], [0.18, 0.4], [0, 0]])
+    usual = said.sum(axis=0) / said.sum()
+    told = [said[others].sum(axis=0) + usual for others in ([1, 2], [0, 2], [0, 1])]
+    told = np.array(told) / np.sum(told, axis=1, keepdims=True) / 0.5
+    np.testing.assert_allclose(np.exp(votes(pool, said, [2])), told)
+    np.testing.assert_allclose(votes(pool, said, [2, 2]), votes(pool, said, [2]))
+
+
+def test_wide_votes_reach_a_tenth_of_a_class_and_no_further_than_three_times_k():
+    for rows, reach in ((30, [10]), (150, [10, 15]), (800, [10, 30])):
+        pool = Pool(embedding=np.ones((2 * rows, 2)), labels=np.arange(2 * rows) % 2)
+        assert Consensus()._reach(pool) == reach
+
+
+def test_two_classes_that_come_close_speak_against_a_label_more_than_one():
+    from curalab.label_errors.consensus import _odds
+
+    quality = _odds(np.array([[0.4, 0.3, 0.3], [0.4, 0.3, 0.0]]), np.zeros(2, dtype=int))
+    np.testing.assert_allclose(quality, [0.4 / (0.4 + 0.18**0.5), 4 / 7])
 
 
 def test_labels_that_have_nothing_to_do_with_the_rows_are_not_called_errors():

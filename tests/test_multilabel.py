@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -155,6 +156,8 @@ def test_the_same_seed_gives_the_same_and_the_record_is_json(corners, found):
     assert params["method"] == "consensus"
     assert params["random_state"] == 0
     assert repr(found).startswith("MultilabelErrors(80 items, ")
+    one = replace(found, is_error=np.arange(80) == 7)
+    assert repr(one) == "MultilabelErrors(80 items, 1 item with label errors, method=consensus)"
 
 
 def test_the_disk_keeps_it(found, tmp_path):

@@ -17,7 +17,7 @@ def odd():
 
 
 def test_a_result_shows_itself_in_one_line(odd):
-    assert repr(odd) == "Outliers(40 items, 1 outliers, method=knn)"
+    assert repr(odd) == "Outliers(40 items, 1 outlier, method=knn)"
     assert len(odd) == 40
     html = odd._repr_html_()
     assert "outlier_oddness" in html

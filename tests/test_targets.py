@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -213,6 +214,8 @@ def test_the_same_seed_gives_the_same_and_the_record_is_json(swapped):
     assert params["embedding"] == emb.fingerprint
     assert again.details["cut"]["marked"] == again.is_error.sum()
     assert repr(again) == f"TargetErrors(1,200 items, {again.is_error.sum()} target errors)"
+    one = replace(again, is_error=np.arange(1_200) == 7)
+    assert repr(one) == "TargetErrors(1,200 items, 1 target error)"
 
 
 def test_the_disk_keeps_it(swapped, tmp_path):

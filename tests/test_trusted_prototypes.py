@@ -95,7 +95,7 @@ def test_a_few_trusted_rows_beat_what_labels_alone_can_say():
     table = samples.digits()
     x = np.stack([image.ravel() for image in table["image"]]).astype(float)
     kind = "class_conditional"
-    planted = samples.plant_label_errors(table, kind=kind, share=0.4, random_state=0)
+    planted = samples.plant_label_errors(table, kind=kind, share=0.5, random_state=0)
     truth, rng = planted.truth, np.random.default_rng(0)
     trusted = np.concatenate(
         [rng.permutation(np.flatnonzero(truth["label"] == c))[:5] for c in truth["label"].unique()]

@@ -1,13 +1,20 @@
-"""The audit: what it costs beside cleanlab's Datalab."""
+"""The audit: what it costs beside cleanlab's Datalab, and which weak groups it finds."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("CURALAB_BENCH_DATA") or ROOT.parent / "shared" / "data")
 
 CODE = """
     import contextlib, io, resource, time
@@ -158,3 +165,85 @@ def fresh(n, setup, run, times):
         made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         runs.append([float(value) for value in made.stdout.split()[-2:]])
     return tuple(np.median(runs, axis=0))
+
+
+def bench_weak_groups(quick):
+    """A hundred near rows, half of their labels at random: what is told of them, and of others.
+
+    `found` is the share of the hundred that is told, `right` the share of what is told that is of
+    them, 1 where nothing is; on the first line of a set nothing is planted, and `rows` are false or
+    the set's own. Beside `weak_groups`: the clusters of HDBSCAN (`leaf`) that a binomial test finds
+    worse than the rest (Bonferroni, 1 %, twice the rest's share), and Datalab's, as it comes.
+    """
+    import curalab as cl
+    from curalab.heads import with_proba
+    from curalab.label_errors import weak_groups
+
+    rows = []
+    for name, (emb, labels) in weak_sets(quick):
+        near = emb.neighbors(100).indices
+        for seed in range(2 if quick else 6):
+            rng, given = np.random.default_rng(seed), labels.copy()
+            first = rng.integers(len(given))
+            planted = np.append(first, near[first, :99])[: 100 * (seed > 0)]
+            given[planted[::2]] = rng.choice(np.unique(labels), len(planted[::2]))
+            pool, _ = with_proba(cl.Pool(embedding=emb, labels=given), 0)
+            told = {
+                "weak_groups": np.isin(emb.ids, weak_groups(pool).index),
+                "HDBSCAN": worse_clusters(pool),
+                "Datalab": datalab_group(pool),
+            }
+            for by, is_told in told.items():
+                hit = is_told[planted].sum()
+                row = {"set": name, "planted": len(planted), "by": by, "rows": is_told.sum()}
+                row |= {"found": hit / max(len(planted), 1), "right": hit / max(is_told.sum(), 1)}
+                rows.append(row)
+    by = ["set", "planted", "by"]
+    return pd.DataFrame(rows).groupby(by, sort=False).mean().reset_index().to_dict("records")
+
+
+def weak_sets(quick):
+    """Yield the name of a set, its embedding and its labels."""
+    import curalab as cl
+
+    items = cl.samples.digits()
+    pixels = np.stack(items["image"].tolist()).reshape(len(items), -1)
+    yield "digits", (cl.Embedding(vectors=pixels), items["label"].to_numpy(dtype=object))
+    if quick or not DATA.is_dir():
+        return
+    texts = pd.read_parquet(DATA / "banking77" / "train.parquet").sample(4_000, random_state=0)
+    emb = cl.Embedding(vectors=cl.embed(texts["text"].tolist(), encoder="minilm").vectors)
+    yield "banking77", (emb, texts["label"].to_numpy(dtype=object))
+
+
+def worse_clusters(pool):
+    """Return which rows are in clusters whose labels the head contradicts more than the rest's."""
+    from scipy.stats import binomtest
+
+    import curalab as cl
+
+    wrong = np.asarray(pool.proba).argmax(axis=1) != pool.codes
+    found = cl.cluster(pool, method=cl.clusters.HDBSCAN(selection="leaf"), random_state=0)
+    told = np.zeros(len(wrong), dtype=bool)
+    for number in range(found.n_clusters):
+        inside = found.labels == number
+        rest = max(wrong[~inside].mean(), 1e-9)
+        p = binomtest(int(wrong[inside].sum()), int(inside.sum()), rest, alternative="greater")
+        told |= inside & (p.pvalue * found.n_clusters < 0.01) & (wrong[inside].mean() > 2 * rest)
+    return told
+
+
+def datalab_group(pool):
+    """Return which rows Datalab says are in an underperforming group."""
+    from cleanlab import Datalab
+
+    lab = Datalab({"label": np.asarray(pool.labels).astype(str)}, label_name="label", verbosity=0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        lab.find_issues(
+            features=pool.embedding.vectors,
+            pred_probs=np.asarray(pool.proba),
+            issue_types={"underperforming_group": {}},
+        )
+    column = "is_underperforming_group_issue"
+    issues = lab.get_issues()
+    return issues[column].to_numpy() if column in issues else np.zeros(len(pool), dtype=bool)

@@ -38,8 +38,8 @@ class Audit(StageResult):
         `beside` (the item that each is like, for copies).
     results : mapping of str to StageResult or DataFrame
         What each finder found, as far as they ran: "label_errors", "outliers", "duplicates",
-        "shift", "leakage", "shortcuts" (results), "group_leakage", "time_leakage" and "quality"
-        (frames).
+        "shift", "leakage", "shortcuts" (results), "weak_groups", "group_leakage", "time_leakage"
+        and "quality" (frames).
     errors : mapping of str to str
         Finders that failed, and what they said.
     """
@@ -108,13 +108,13 @@ def audit(
         Vectors of the items; a Pool may bring probabilities from a model of your own, and more.
     labels, groups, order, split : str, default=None
         Columns of `items`: the label; site, speaker or source; time or rank; and which rows are
-        test rows (True, or "test"). Without `labels` neither label errors nor shortcuts (columns
-        that give the label away) are looked for, without `groups` no difference between groups,
-        without `split` no leakage: of copies, with `groups` of groups, with `order` of times.
-        Without `groups` and `order` the order of the rows is looked at, unless they are files in
-        the order of their names. Texts and images that the embedding was made of are looked at
-        themselves, and copies among texts and rows of tables must share most of their words or
-        cells.
+        test rows (True, or "test"). Without `labels` neither label errors, weak groups (near rows
+        whose labels a model contradicts often) nor shortcuts (columns that give the label away)
+        are looked for, without `groups` no difference between groups, without `split` no leakage:
+        of copies, with `groups` of groups, with `order` of times. Without `groups` and `order` the
+        order of the rows is looked at, unless they are files in the order of their names. Texts
+        and images that the embedding was made of are looked at themselves, and copies among texts
+        and rows of tables must share most of their words or cells.
     random_state : int, default=None
         Seed of all finders. None draws one and records it.
 

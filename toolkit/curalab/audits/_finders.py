@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from curalab.audits._copies import Copies, leaks
 from curalab.duplicates import find_duplicates
 from curalab.items import image_quality, text_quality
 from curalab.items._table import kind_of
-from curalab.label_errors import find_label_errors
+from curalab.label_errors import find_label_errors, weak_groups
 from curalab.outliers import find_outliers
 from curalab.pool import Pool
 from curalab.shift import Shortcuts, find_shift, group_leakage, shortcuts, time_leakage
@@ -37,7 +38,9 @@ def finders(
         "outliers": lambda: find_outliers(bare, random_state=seed),
     }
     if pool.labels is not None:
-        found["label_errors"] = lambda: find_label_errors(pool, random_state=seed)
+        judged: Callable[[], Any] = cache(lambda: find_label_errors(pool, random_state=seed))
+        found["label_errors"] = judged
+        found["weak_groups"] = lambda: weak_groups(judged().pool)
     if pool.groups is not None:
         found["shift"] = lambda: find_shift(pool, method="group_test", random_state=seed)
     elif pool.order is not None or not _is_folder(pool.ids):

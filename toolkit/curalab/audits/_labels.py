@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, first_few
-from curalab.audits._problem import Problem, call
+from curalab._check import AnyArray, BoolArray, first_few
+from curalab.audits._problem import Problem, call, numbered
 from curalab.pool import Pool
 
-__all__ = ["of_labels", "of_shortcuts"]
+__all__ = ["of_labels", "of_shortcuts", "of_weak_groups"]
 
 _P_VALUE = 0.01
 _AUC = 0.9  # from which a column by itself is a shortcut,
@@ -76,10 +76,13 @@ def _agreement(pool: Pool) -> str:
     largest = f"the largest class has {given.value_counts(normalize=True).iloc[0]:.0%}"
     if pool.proba is None or pool.classes is None:
         return largest
-    known = pool.is_labelled
-    best = np.asarray(pool.classes)[pool.proba.argmax(axis=1)]
-    right = (best == given.to_numpy())[known].mean()
-    return f"a held-out model gives {right:.0%} of the labels, {largest}"
+    return f"a held-out model gives {_agrees(pool).mean():.0%} of the labels, {largest}"
+
+
+def _agrees(pool: Pool) -> BoolArray:
+    """Return of which labels the held-out model is of one mind, (n_labelled,)."""
+    best = np.asarray(pool.proba).argmax(axis=1)
+    return np.asarray((best == pool.codes)[pool.is_labelled])
 
 
 def _against(worst: Any, rows: AnyArray) -> list[str]:
@@ -99,6 +102,28 @@ def _against(worst: Any, rows: AnyArray) -> list[str]:
         f"{words}; model: {b!r} {p[place.get_loc(b)]:.0%}, {g!r} {p[place.get_loc(g)]:.0%}"
         for words, p, b, g in told
     ]
+
+
+def of_weak_groups(results: Mapping[str, Any], labels: str) -> Iterator[Problem]:
+    """Return the groups of near rows whose labels the held-out model contradicts far more often."""
+    found = results.get("weak_groups", ())
+    if not len(found):
+        return
+    is_against = found["given"] != found["predicted"]
+    told = (
+        f"in {numbered(found['group'].nunique(), 'group')} of near rows, a model that did not see "
+        f"the labels contradicts {is_against.mean():.0%} of them, and "
+        f"{1 - _agrees(results['label_errors'].pool).mean():.0%} of all; classes meet there, or "
+        "the rule of labelling is unclear"
+    )
+    size, share = found.groupby("group").size(), is_against.groupby(found["group"]).mean()
+    why = [
+        f"group {g}: {size[g]:,} rows, {share[g]:.0%} contradicted; given {given!r}, model {best!r}"
+        for g, given, best in found[["group", "given", "predicted"]].itertuples(index=False)
+    ]
+    action, record = "read the groups, settle the rule, then relabel", f"field={labels!r}, new=…"
+    ids = found.index.tolist()
+    yield Problem(3, "weak groups", ids, told, action, call("relabel", record), why)
 
 
 def of_shortcuts(results: Mapping[str, Any]) -> Iterator[Problem]:

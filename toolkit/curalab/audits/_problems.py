@@ -10,7 +10,7 @@ import pandas as pd
 
 from curalab._check import first_few
 from curalab.audits._cells import of_quality, of_table, unusual
-from curalab.audits._labels import of_labels, of_shortcuts
+from curalab.audits._labels import of_labels, of_shortcuts, of_weak_groups
 from curalab.audits._problem import Problem, call, numbered
 from curalab.pool import Pool
 
@@ -38,6 +38,7 @@ def problems_of(
     found = [
         *_of_leakage(items, results, named),
         *of_labels(pool, results, named["labels"] or "label"),
+        *of_weak_groups(results, named["labels"] or "label"),
         *of_shortcuts(results),
         *_of_duplicates(pool, results, named["labels"] or "label"),
         *_of_shift(pool, results, named["order"]),

@@ -23,6 +23,7 @@ _MEANS = {  # what a problem means for who uses the data
     "times out of order": "Scores say little of the future.",
     "label errors": "Labels are likely wrong there, for training and for scores.",
     "labels that vectors cannot tell": "Whether labels are wrong could not be judged.",
+    "weak groups": "Labels are unclear there; scores on these rows say little.",
     "label conflicts": "Equal items teach, and count, as different classes.",
     "duplicates": "Copies count several times.",
     "shift": "A model may do worse where the data differ; report by group.",

@@ -19,12 +19,14 @@ from curalab._check import (
     first_few,
     rows_of,
 )
+from curalab.label_errors._chance import beyond_chance
 from curalab.label_errors._joint import label_issues
 from curalab.label_errors._multilabel import MultilabelErrors, multilabel_errors
 from curalab.label_errors._rank_stability import RankStability, rank_stability
 from curalab.label_errors._raters import RaterConsensus, raters
 from curalab.label_errors._review import ReviewBudget, review_budget
 from curalab.label_errors._targets import TargetErrors, target_errors
+from curalab.label_errors._weak_groups import weak_groups
 from curalab.label_errors.area_under_margin import AreaUnderMargin
 from curalab.label_errors.calibrated_gaussians import CalibratedGaussians
 from curalab.label_errors.confident_learning import ConfidentLearning
@@ -62,6 +64,7 @@ __all__ = [
     "raters",
     "review_budget",
     "target_errors",
+    "weak_groups",
 ]
 
 STAGE = Stage(
@@ -128,7 +131,8 @@ class LabelErrors(StageResult):
 
     @property
     def summary(self) -> str:  # noqa: D102
-        return f"{int(self.is_error.sum()):,} label errors"
+        n = int(self.is_error.sum())
+        return f"{n:,} label error{'s' * (n != 1)}"
 
     def worst(self, n: int) -> pd.Index:
         """Return the ids of the `n` least trusted labels, the least trusted first."""
@@ -217,7 +221,8 @@ def find_label_errors(
         Without a cut of the method's own, the rows of least quality are marked: as many as the
         confident joint of labels and probabilities estimates to be wrong, or without
         probabilities those of quality below 1/2; in both cases only where another label is
-        suggested.
+        suggested, and none where the labels of 20 rows or more agree with the probabilities, or
+        with the labels suggested, no more than by chance.
 
     Raises
     ------
@@ -270,7 +275,9 @@ def _judged(pool: Pool) -> tuple[BoolArray, dict[str, int]]:
     too_few = {str(pool.classes[c]): int(size[c]) for c in small}
     if size.max() < _FEWEST:
         rule = f"of a class with at least {_FEWEST} rows"
-        raise ValueError(complain("labels", rule, what=f"{size.max()} rows in the largest"))
+        most = int(size.max())
+        got = f"{most} row{'s' * (most != 1)} in the largest"
+        raise ValueError(complain("labels", rule, what=got))
     if too_few:
         told = f"{first_few(too_few)} have fewer than {_FEWEST} rows, which are not judged."
         _log.warning("find_label_errors: the classes %s", told)
@@ -282,10 +289,14 @@ def _cut(quality: FloatArray, suggested: AnyArray, pool: Pool) -> tuple[BoolArra
     judged = np.flatnonzero(np.isfinite(quality))
     other = np.zeros(len(pool), dtype=bool)
     other[judged] = suggested[judged] != np.asarray(pool.labels)[judged]
+    codes = pool.codes[judged]
     if pool.proba is None:
         rule = "quality below 1/2, where another label is suggested"
-        return other & (quality < 0.5), {"rule": rule}
-    issues = label_issues(pool.codes[judged], pool.proba[judged], "confident_learning")
+        best = pd.Index(pool.classes).get_indexer(suggested[judged])
+        told = np.eye(len(pool.classes), dtype=bool)[best]
+        is_error, rule = beyond_chance(other & (quality < 0.5), rule, told, codes)
+        return is_error, {"rule": rule}
+    issues = label_issues(codes, pool.proba[judged], "confident_learning")
     estimated = int(issues.sum())
     worst = np.zeros(len(pool), dtype=bool)
     worst[judged[np.argsort(quality[judged], kind="stable")[:estimated]]] = True
@@ -293,4 +304,5 @@ def _cut(quality: FloatArray, suggested: AnyArray, pool: Pool) -> tuple[BoolArra
         "least quality, as many as the confident joint of labels and probabilities estimates, "
         "where another label is suggested"
     )
-    return other & worst, {"rule": rule, "estimated": estimated}
+    is_error, rule = beyond_chance(other & worst, rule, pool.proba[judged], codes)
+    return is_error, {"rule": rule, "estimated": estimated}

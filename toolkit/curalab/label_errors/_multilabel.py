@@ -54,7 +54,8 @@ class MultilabelErrors(StageResult):
 
     @property
     def summary(self) -> str:
-        return f"{int(self.is_error.sum()):,} items with label errors"
+        n = int(self.is_error.sum())
+        return f"{n:,} item{'s' * (n != 1)} with label errors"
 
     def worst(self, n: int) -> pd.Index:
         """Return the ids of the `n` least trusted items, the least trusted first."""

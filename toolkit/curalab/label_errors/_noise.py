@@ -12,7 +12,8 @@ __all__ = ["estimated_errors", "is_learnable", "likeness", "sharpened", "transit
 
 _CLEAR = 0.2  # share of the rows predicted as a class that are predicted most clearly
 _FEWEST = 3
-_SHRINK = 5.0  # rows of the mean confusion that the counts of each class are mixed with
+_SHRINK = 5.0  # rows of the mean rate, for each class, that the counts are mixed with
+_EACH = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # rows, of each other class
 _LEAST = 1e-3  # share of wrong labels below which none can be told from none at all
 _LIKENESS = np.linspace(0, 1, 11)
 _FLOOR = 1e-9
@@ -22,8 +23,9 @@ _POWERS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 def transition(belief: FloatArray, codes: IntArray) -> FloatArray:
     """Return the chance that a row of class i is labelled j, (n_classes, n_classes); rows sum to 1.
 
-    Counted over the clear rows, and shrunk towards errors of the mean rate that fall on all
-    other classes alike.
+    Counted over the clear rows. How often a class is mislabelled is shrunk towards the mean rate,
+    and as what towards all other classes alike, so far as the counts are likeliest if the shares
+    of the classes are drawn from one Dirichlet distribution (empirical Bayes).
 
     Parameters
     ----------
@@ -36,10 +38,32 @@ def transition(belief: FloatArray, codes: IntArray) -> FloatArray:
     counts = np.zeros((n_classes, n_classes))
     np.add.at(counts, (belief[clear].argmax(axis=1), codes[clear]), 1)
     rate = min(max(1 - np.trace(counts) / counts.sum(), _LEAST), 0.9)
-    usual = np.full((n_classes, n_classes), rate / max(n_classes - 1, 1))
-    np.fill_diagonal(usual, 1 - rate)
-    weight = _SHRINK * n_classes
-    return np.asarray((counts + weight * usual) / (counts.sum(axis=1, keepdims=True) + weight))
+    weight, right = _SHRINK * n_classes, np.diag(counts).copy()
+    rates = 1 - (right + weight * (1 - rate)) / (counts.sum(axis=1) + weight)
+    chance = _pattern(counts) * rates[:, None]
+    np.fill_diagonal(chance, 1 - rates)
+    return np.asarray(chance)
+
+
+def _pattern(counts: FloatArray) -> FloatArray:
+    """Return as what a mislabelled row of each class is labelled; rows sum to 1, but of one class.
+
+    The likelihood that chooses how far to shrink is the Dirichlet-multinomial one.
+    """
+    from scipy.special import gammaln
+
+    wrong = counts * (1 - np.eye(len(counts)))
+    total, n_others = wrong.sum(axis=1), max(len(counts) - 1, 1)
+
+    def likelihood(each: float) -> float:
+        whole = each * n_others
+        drawn = (gammaln(wrong + each) - gammaln(each)).sum()
+        return float(drawn + (gammaln(whole) - gammaln(whole + total)).sum())
+
+    each = max(_EACH, key=likelihood)
+    shares = (wrong + each) / (total + each * n_others)[:, None]
+    np.fill_diagonal(shares, 0)
+    return np.asarray(shares)
 
 
 def likeness(belief: FloatArray, codes: IntArray) -> float:

@@ -66,7 +66,8 @@ class TargetErrors(StageResult):
 
     @property
     def summary(self) -> str:
-        return f"{int(self.is_error.sum()):,} target errors"
+        n = int(self.is_error.sum())
+        return f"{n:,} target error{'s' * (n != 1)}"
 
     def worst(self, n: int) -> pd.Index:
         """Return the ids of the `n` least trusted targets, the least trusted first."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real
+from curalab.label_errors._chance import beyond_chance
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 __all__ = ["AreaUnderMargin"]
@@ -85,7 +86,8 @@ class AreaUnderMargin:
         is_error[judged] = (lead <= 0) & (best != codes)
         suggested = pool.classes[np.zeros(len(pool), dtype=int)]
         suggested[judged] = pool.classes[best]
-        details: dict[str, Any] = {"is_error": is_error, "cut": {"rule": _RULE, **cut}}
+        is_error, rule = beyond_chance(is_error, _RULE, mean[:, 4:], codes)
+        details: dict[str, Any] = {"is_error": is_error, "cut": {"rule": rule, **cut}}
         for column, name in enumerate(("aum", "confidence", "variability"), start=1):
             details[name] = np.full(len(pool), np.nan)
             details[name][judged] = mean[:, column]

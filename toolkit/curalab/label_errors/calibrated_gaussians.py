@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real
+from curalab.label_errors._chance import beyond_chance
 from curalab.label_errors._joint import label_issues
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
@@ -97,8 +98,10 @@ class CalibratedGaussians:
         estimated = int(label_issues(codes, proba[judged], "confident_learning").sum())
         is_error = np.zeros(len(pool), dtype=bool)
         is_error[judged[np.argsort(quality[judged], kind="stable")[:estimated]]] = True
-        details: dict[str, Any] = {"is_error": is_error & (best != pool.codes), "proba": proba}
-        details["cut"] = {"rule": _RULE, "estimated": estimated}
+        is_error &= best != pool.codes
+        is_error, rule = beyond_chance(is_error, _RULE, proba[judged], codes)
+        details: dict[str, Any] = {"is_error": is_error, "proba": proba}
+        details["cut"] = {"rule": rule, "estimated": estimated}
         details["tail"] = [str(name) for name in pool.classes[_tail(codes, n_classes)]]
         return quality, pool.classes[best], details
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real
+from curalab.label_errors._chance import beyond_chance
 from curalab.pool import AnyArray, BoolArray, FloatArray, IntArray, Pool
 
 __all__ = ["LinearSeparation"]
@@ -129,7 +130,8 @@ class LinearSeparation:
         kind[judged] = np.select([is_foreign, is_wrong], ["foreign", "wrong label"], "clean")
         foreign[judged] = expit(side - most[judged])
         is_error[judged] = is_foreign | is_wrong
-        details = {"is_error": is_error, "kind": kind, "foreign": foreign, "cut": {"rule": _RULE}}
+        is_error, rule = beyond_chance(is_error, _RULE, proba[judged], codes)
+        details = {"is_error": is_error, "kind": kind, "foreign": foreign, "cut": {"rule": rule}}
         return quality, pool.classes[best], details
 
     def _separated(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real, complain
+from curalab.label_errors._chance import beyond_chance
 from curalab.pool import AnyArray, FloatArray, IntArray, Pool
 
 __all__ = ["MetadataArchaeology"]
@@ -110,11 +111,13 @@ class MetadataArchaeology:
         quality, is_error = np.ones(len(pool)), np.zeros(len(pool), dtype=bool)
         quality[judged] = 1 - votes[:, 2]
         is_error[judged] = votes[:, 2] > votes[:, :2].max(axis=1)
+        is_error &= best != pool.codes
+        is_error, rule = beyond_chance(is_error, _RULE, proba[judged], pool.codes[judged])
         category = np.full(len(pool), None, dtype=object)
         category[judged] = np.array(_SUITES, dtype=object)[found]
         details = {
-            "is_error": is_error & (best != pool.codes),
-            "cut": {"rule": _RULE},
+            "is_error": is_error,
+            "cut": {"rule": rule},
             "category": category,
             "category_share": {name: float((found == i).mean()) for i, name in enumerate(_SUITES)},
             "probe_accuracy": accuracy,

@@ -17,6 +17,7 @@ _BATCH = 256
 _RATE = 5e-3
 _TRUSTED = 0.2  # least share of trusted rows among those that teach, by repetition
 _POLISH = 0.5  # part of a prototype that comes from its trusted rows
+_TIE = 1e-5  # of a probability: prototypes as near as each other say nothing against a label
 _FAR = 3.0  # foreign: so many times as far above the sure rows' median as their 90 % quantile
 _RULE = "quality below 1/2, where another label is suggested"
 
@@ -126,6 +127,7 @@ class TrustedPrototypes:
             _scaled(pool.embedding.points[judged]), given, is_trusted[judged], rng
         )
         own, best = proba[np.arange(len(judged)), given], proba.argmax(axis=1)
+        best = np.where(own >= proba.max(axis=1) * (1 - _TIE), given, best)
         is_sure = is_trusted[judged] | ((best == given) & (own > self.keep))
         middle, wide = np.quantile(distance[is_sure], [0.5, 0.9])
         limit = float(middle + _FAR * (wide - middle))
