@@ -169,3 +169,20 @@ def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError) as caught:
         find_outliers(pool, reference=reference, method=GradientSubspace(**settings))
     assert str(caught.value) == message
+
+
+def test_a_clean_pool_is_marked_hardly_more_than_asked():
+    """A fifth of the reference is judged as the pool is, its own suspicious rows among those."""
+    marked, kind = [], np.arange(100) % 3
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        clean, pool = (
+            cl.Embedding(vectors=rng.normal(3 * np.eye(3, 8)[kind], 0.8), metric="euclidean")
+            for _ in range(2)
+        )
+        reference, method = cl.Pool(embedding=clean, labels=kind), GradientSubspace()
+        found = find_outliers(
+            pool, reference=reference, method=method, false_alarms=0.05, random_state=seed
+        )
+        marked.append(found.is_outlier.mean())
+    assert np.mean(marked) < 0.085

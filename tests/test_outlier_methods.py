@@ -166,3 +166,16 @@ def test_relations_on_the_graph_are_those_of_all_pairs(monkeypatch):
     assert near == pytest.approx(full, rel=1e-4)
     told = find_outliers(Embedding(vectors=x[:20]), reference=x, method=RelationGraph()).oddness
     assert told == pytest.approx(beside, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [40, 200])
+def test_relations_to_a_part_of_the_reference_compare_with_those_to_all_of_it(size):
+    rng = np.random.default_rng(0)
+    marked = []
+    for seed in range(20):
+        clean, x = np.split(rng.normal(size=(size + 200, 8)) + 2, [size])
+        found = find_outliers(
+            x, reference=clean, false_alarms=0.1, method="relation_graph", random_state=seed
+        )
+        marked.append(found.is_outlier.mean())
+    assert 0.06 < np.mean(marked) < 0.14

@@ -339,3 +339,14 @@ def test_a_function_is_a_method():
     assert message(ValueError, find_shift, np.eye(3), method=broken).endswith(
         "broken' must return 'p_value' as finite numbers from 0 to 1. Got 1.5 instead."
     )
+
+
+@pytest.mark.parametrize(("given", "method"), [("order", "order"), ("reference", "reference_test")])
+def test_what_another_test_compares(given, method):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError) as caught:
+        find_shift(x, **{given: np.arange(20) if given == "order" else x})
+    assert str(caught.value) == (
+        f"The 'method' parameter must be {method!r} to test by {given}=…, as 'group_test' compares "
+        "groups. Got 'group_test' instead."
+    )

@@ -88,7 +88,8 @@ class Outliers(StageResult):
 
     @property
     def summary(self) -> str:  # noqa: D102
-        return f"{int(self.is_outlier.sum()):,} outliers"
+        n = int(self.is_outlier.sum())
+        return f"{n:,} outlier{'s' * (n != 1)}"
 
     def top(self, n: int) -> pd.Index:
         """Return the ids of the `n` oddest items, oddest first."""

@@ -14,6 +14,7 @@ __all__ = ["FALSE_ALARMS", "cut_by_false_alarms", "cut_by_share", "cut_by_spread
 FALSE_ALARMS = 0.02
 _SPREADS = 2.0  # on a normal upper half, 2.3 % lie beyond
 _FOLDS = 5
+_ROUNDING = 1e-9  # of a cut: as odd as a clean row, but for the order in which numbers were added
 
 Cut = tuple[BoolArray, dict[str, Any]]
 
@@ -48,7 +49,8 @@ def cut_by_false_alarms(oddness: FloatArray, clean: FloatArray, share: float) ->
         least = 1 / (len(clean) + 1)
         rule = f"at least {least:.3g} with {len(clean):,} reference rows"
         raise ValueError(complain("false_alarms", rule, share))
-    value = float(np.sort(clean)[rank - 1]) if rank else -np.inf
+    last = float(np.sort(clean)[rank - 1])
+    value = last + _ROUNDING * abs(last) if rank else -np.inf
     rule = f"odder than all but {share:.3g} of the reference rows, each judged as an unseen one"
     return oddness > value, {"rule": rule, "value": value}
 

@@ -133,6 +133,8 @@ def _of_classes(pool: Pool, rng: np.random.Generator) -> dict[str, View]:
     if known is not pool:  # the rows judged come after the known ones, without labels
         points, n_own = np.concatenate([points, pool.embedding.points]), len(known)
         codes = np.concatenate([codes, np.full(len(pool), -1)])
+    if not np.ptp(points, axis=0).any():  # no row differs from another, whatever the folds say
+        return {}
     away, beside = seen_by_class(points, codes, rng)
     proba = pool.proba if known is pool else None
     if proba is None:

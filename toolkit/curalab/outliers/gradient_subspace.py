@@ -43,7 +43,10 @@ class GradientSubspace:
     ``details`` has `n_candidates`, and `projection`, the length of each row's gradient along its
     class's direction, with its `threshold`. Where no row is beyond the threshold there is nothing
     to learn, and oddness is `projection` minus `threshold`, which is 0 at the most. The cut comes
-    from the reference: heads that learned without a fifth of it judge that fifth.
+    from the reference: a fifth at a time is judged as if it belonged to the pool, by a head that
+    learned from the other four, and to which its own rows beyond the threshold are candidates. The
+    pool's main direction is fitted to the pool, so that of clean rows more are marked than asked
+    for: 3 to 5 % of normal ones where 2 % were asked.
 
     Ours: vectors are frozen, so that both heads are linear ones on kernel features and the weight
     10 of the second one's loss, which trades them off in a shared network, has no meaning;
@@ -99,8 +102,9 @@ class GradientSubspace:
         oddness = _log_odds(x, candidates, y, penalty)
         fold, unseen = rng.permutation(len(x)) % _FOLDS, np.empty(len(x))
         for part in np.unique(fold):
-            rest, left = x[fold != part], x[fold == part]
-            unseen[fold == part] = _log_odds(rest, candidates, left, penalty)
+            left, beyond = fold == part, known > threshold
+            learned = np.concatenate([candidates, x[left & beyond]])
+            unseen[left] = _log_odds(x[~left], learned, x[left], penalty)
         return oddness, {**details, "reference_oddness": unseen}
 
     def _codes(self, clean: Pool, rng: np.random.Generator) -> IntArray:

@@ -29,7 +29,9 @@ class RelationGraph:
     that lies among the others. With a reference, only relations to its rows count.
 
     Ours: a row's relation with itself is left out; up to 20,000 rows all pairs count, above that
-    the 100 nearest neighbours of each row.
+    the 100 nearest neighbours of each row. With a reference it is the mean relation that counts:
+    the ranks are those of the sum, and rows judged against a part of the reference, from which the
+    cut comes, compare with rows judged against all of it.
 
     Parameters
     ----------
@@ -75,4 +77,6 @@ class RelationGraph:
                     own = np.arange(len(relation))
                     relation[own, at + own] = 0
             total[rows] = relation.sum(axis=1, where=relation > least, dtype=np.float64)
+        if known is not pool:
+            total /= len(known) if near is None else k
         return np.asarray(1 / (total + _LEAST))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from curalab._check import FloatArray
-from curalab.pool import Array, Stage, as_pool, run
+from curalab._check import FloatArray, complain
+from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 from curalab.shift._rephrased import Rephrased, rephrased
 from curalab.shift._shortcuts import Shortcuts, shortcuts
@@ -118,6 +118,11 @@ def find_shift(
     -------
     Shift
 
+    Raises
+    ------
+    ValueError
+        The method lacks what it compares; fewer than four rows, or than two groups.
+
     Examples
     --------
     >>> import numpy as np, curalab as cl
@@ -129,6 +134,7 @@ def find_shift(
     Shift(200 items, p = 0.005, method=group_test)
     """
     pool = as_pool(embedding, groups=groups, order=order, reference=reference)
+    _refuse_other_test(pool, method)
     answer = run(STAGE, method, pool, random_state=random_state)
     return Shift(
         ids=pool.ids,
@@ -137,3 +143,12 @@ def find_shift(
         params=answer.params,
         details=answer.details,
     )
+
+
+def _refuse_other_test(pool: Pool, method: Any) -> None:
+    """Raise where the rows bring what another test compares, and not the groups that this needs."""
+    others = {"reference": "reference_test", "order": "order"}
+    given = [name for name in others if getattr(pool, name) is not None]
+    if method == "group_test" and pool.groups is None and given:
+        rule = f"{others[given[0]]!r} to test by {given[0]}=…, as 'group_test' compares groups"
+        raise ValueError(complain("method", rule, method))

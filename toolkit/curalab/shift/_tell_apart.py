@@ -97,7 +97,7 @@ def refuse_few_rows(n: int) -> None:
     """Raise where there are too few rows for any test."""
     if n < _LEAST:
         rule = f"of at least {_LEAST} rows, to test for a shift"
-        raise ValueError(complain("embedding", rule, what=f"{n} rows"))
+        raise ValueError(complain("embedding", rule, what=f"{n} row{'s' * (n != 1)}"))
 
 
 def _basis(points: FloatArray, penalty: float) -> FloatArray:
