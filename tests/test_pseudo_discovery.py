@@ -6,7 +6,7 @@ from scipy.stats import multivariate_t
 from curalab import Embedding, Pool, samples
 from curalab.pseudo_labels import CategoryDiscovery, HiddenClassDiscovery, pseudo_label
 from curalab.pseudo_labels._discovery import blurred, compact, constrained, matched, space_of
-from curalab.pseudo_labels._rehearsal import _oddness
+from curalab.pseudo_labels._rehearsal import _calibrated, _oddness
 from curalab.pseudo_labels._split_merge import Prior, _halves, _Sizes, _unlike
 
 BOTH = [CategoryDiscovery(), HiddenClassDiscovery()]
@@ -201,6 +201,19 @@ def test_rows_of_no_class_are_set_aside_by_how_many_more_there_are():
     assert odd(np.array([8.0]))[0, 0] < 0.2
     assert odd(np.array([1000.0]))[0, 0] == 0.9  # however few they are
     assert not _oddness(mixed, seen[:5])(mixed).any()  # too few to tell
+
+
+def test_a_hidden_class_that_was_halved_is_one_event_and_not_as_many_as_it_has_rows():
+    rng = np.random.default_rng(0)
+    gap = rng.uniform(60, 80, size=(200, 5))  # two known classes, three new clusters
+    right = np.repeat([0, 2, 3], [100, 50, 50])
+    gap[np.arange(200), right] = rng.uniform(0, 5, size=200)
+    gap[190:, 3], gap[190:, 4] = 70, 1  # ten rows of a class are a cluster of their own
+    few, many = (_calibrated([(gap, right, 2)], 0.5, n) for n in (2, 1_000))
+    assert few.new[1] < many.new[1]
+    assert few.known == many.known
+    whole = _calibrated([(gap[:190], right[:190], 2)], 0.5, 2)
+    assert whole.new[1] < few.new[1]  # yet it is heard
 
 
 def test_in_the_space_a_class_is_round_and_the_telling_direction_is_first():

@@ -15,7 +15,16 @@ from curalab.pseudo_labels import (
     pseudo_label,
     screen_unlabelled,
 )
-from curalab.pseudo_labels._calibration import certified, fit_temperature, interval, soften
+from curalab.pseudo_labels._calibration import (
+    Calibrator,
+    certified,
+    fit,
+    fit_temperature,
+    held_out,
+    interval,
+    likeliest,
+    soften,
+)
 
 
 def message(error, function, *args, **options):
@@ -176,9 +185,8 @@ def test_curve_and_classes_by_hand():
     labels[100:] = None
     asked = pd.Series(truth[100:300], index=range(100, 300))
     found = honesty(emb, labels, truth=asked, method=knows)
-    sure = found.judged["confidence"].iloc[0]
     right = int((emb.vectors[100:300, 0] == np.arange(100, 300) % 2).sum())
-    curve = found.curve([0.0, sure + 0.01])
+    curve = found.curve([0.0, 0.99])
     assert curve["coverage"].tolist() == [1.0, 0.0]
     assert curve["n"].tolist() == [200, 0]
     assert curve["accuracy"].iloc[0] == right / 200
@@ -198,6 +206,72 @@ def test_temperature_finds_the_one_that_made_the_labels():
     assert fit_temperature(soften(true, 0.4), codes, np.ones(4000)) == pytest.approx(2.5, rel=0.06)
     assert fit_temperature(true[:0], codes[:0], np.ones(0)) == pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(soften(np.array([[0.8, 0.2]]), 0.5), [[16 / 17, 1 / 17]])
+
+
+def uneven(n, rng):
+    """Proposals of a and b, all with .75; those of a are right on .95 of the rows, of b on .55."""
+    top = rng.integers(2, size=n)
+    proba = np.full((n, 3), 0.125)
+    proba[np.arange(n), top] = 0.75
+    right = rng.random(n) < np.array([0.95, 0.55])[top]
+    return proba, np.where(right, top, (top + 1) % 3), top
+
+
+def test_each_proposed_class_gets_the_confidence_that_it_deserves():
+    rng = np.random.default_rng(0)
+    proba, codes, top = uneven(600, rng)
+    how = fit(proba, codes, np.ones(600), 3)
+    sure = likeliest(proba, how)
+    assert sure[top == 0].mean() == pytest.approx(0.95, abs=0.06)
+    assert sure[top == 1].mean() == pytest.approx(0.55, abs=0.06)
+    assert how.offset[0] > how.offset[2] > how.offset[1]  # nobody knows of the third
+    few = fit(proba[:10], codes[:10], np.ones(10), 3)
+    assert np.abs(few.offset).max() < np.abs(how.offset).max()
+    none = fit(proba[:0], codes[:0], np.ones(0), 3)
+    np.testing.assert_allclose(
+        [none.temperature, none.slope, *none.offset], [1, 1, 0, 0, 0], atol=1e-3
+    )
+
+
+def test_calibration_keeps_the_shares_of_the_other_classes():
+    how = Calibrator(1.0, 1.0, np.array([-1.0, 0.5]))
+    proba = np.array([[0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7], [1.0, 0.0, 0.0]])
+    soft = how.of(proba)
+    np.testing.assert_allclose(soft.sum(axis=1), 1)
+    assert soft[0, 0] == pytest.approx(1 / (1 + np.exp(1 - np.log(1.5))))
+    assert soft[0, 1] / soft[0, 2] == pytest.approx(3)
+    assert soft[1, 1] > 0.6
+    np.testing.assert_allclose(soft[2], proba[2])  # a discovered class, that nobody judged
+    assert np.isfinite(soft).all()
+
+
+def test_accuracy_above_a_threshold_is_not_that_of_the_rows_that_set_it():
+    seen = np.zeros((2, 2))
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        top, right = rng.integers(20, size=100), rng.random(100) < 0.5
+        proba = np.full((100, 20), 0.5 / 19)
+        proba[np.arange(100), top] = 0.5
+        codes, one = np.where(right, top, -1), np.ones(100)
+        own = likeliest(proba, fit(proba, codes, one, 20))
+        other = held_out(proba, codes, one, np.arange(100), 20, rng)
+        seen += [[right[sure >= 0.5].sum(), (sure >= 0.5).sum()] for sure in (own, other)]
+    by_own, by_others = seen[:, 0] / seen[:, 1]
+    assert by_own > 0.55  # half of all proposals are right, whatever their class
+    assert by_others < 0.52
+
+
+def test_chance_alone_makes_a_gap():
+    emb, truth = certain(1_000, sure=0.75, right=0.75)
+    labels = truth.astype(object)
+    labels[200:] = None
+    rows = [range(200, 200 + n) for n in (50, 800)]
+    few, many = (
+        honesty(emb, labels, truth=pd.Series(truth[r], index=r), method=knows) for r in rows
+    )
+    assert few.calibration_error["chance"] == pytest.approx(0.049, abs=0.005)  # √(2·.75·.25/50π)
+    assert many.calibration_error["chance"] == pytest.approx(0.039, abs=0.005)  # ten bins of 80
+    assert f"{few.calibration_error['chance']:.3f} by chance)" in few.says
 
 
 def test_reliability_by_hand():
@@ -236,11 +310,12 @@ def test_calibrate_takes_labels_of_the_method_judged(digits, judged):
     soft = judged.calibrate(raw)
     np.testing.assert_array_equal(soft.proba, judged.soft.proba)
     np.testing.assert_array_equal(soft.labels, raw.labels)
-    record = {"temperature": judged.temperature, "n_judged": 300}
+    slope = judged.calibrator.slope
+    record = {"temperature": judged.temperature, "slope": slope, "n_judged": 300}
     assert soft.params["calibrated"] == record
     assert "calibrated" not in raw.params
     assert message(TypeError, soft.predict, emb) == (
-        "Calibrated labels cannot predict new rows: the temperature holds for the rows of the "
+        "Calibrated labels cannot predict new rows: the calibration holds for the rows of the "
         "pool. Call predict on the result that was not calibrated."
     )
     assert message(ValueError, judged.calibrate, soft) == (

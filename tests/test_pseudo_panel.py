@@ -15,6 +15,7 @@ import pytest
 import curalab as cl
 from by_hand import click, press, shown, walk
 from curalab.pseudo_labels import Honesty, PseudoLabels
+from curalab.pseudo_labels._calibration import Calibrator
 from curalab_widgets import MapPanel, _code
 from curalab_widgets.pseudo import PseudoLabelPanel
 
@@ -23,7 +24,7 @@ IDS = list("pqrstuvwxyz")
 LABELS = ["a", "b", "a", "b", "a", "b", "a", "b", "a", "c", "new_0"]
 SURE = [1.0, 1.0, 0.99, 0.97, 0.95, 0.90, 0.80, 0.70, 0.60, 0.94, 0.96]
 MADE = {"method": "mine", "settings": {"k": 3}, "embedding": "f00dcafe12"}
-CALIBRATED = {"temperature": 1.5, "n_judged": 200}
+CALIBRATED = {"temperature": 1.5, "slope": 1.0, "n_judged": 200}
 
 
 def proposals(**changed):
@@ -57,7 +58,7 @@ def judged_on(soft, *, wrong_above=1, wrong_below=40, sure=(0.9, 0.6), unjudged=
         "predicted": predicted,
         "right": right,
         "raw": confidence,
-        "confidence": confidence,
+        "confidence": confidence[::-1],  # by the rows themselves: not what accuracy is seen by
         "held_out": confidence,
         "weight": 1.0,
         "is_new": False,
@@ -67,7 +68,7 @@ def judged_on(soft, *, wrong_above=1, wrong_below=40, sure=(0.9, 0.6), unjudged=
     return Honesty(
         judged=pd.DataFrame(judged, index=[f"judged{i}" for i in range(200)]),
         soft=soft,
-        temperature=1.5,
+        calibrator=Calibrator(1.5, 1.0, np.zeros(2)),
         unjudged=lacking,
         covered=soft.ids[inside],
     )

@@ -1,9 +1,9 @@
-"""The temperature of probabilities, and what judged rows say of them."""
+"""Calibrated probabilities, and what judged rows say of them."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
 
 __all__ = [
+    "Calibrator",
     "certified",
+    "fit",
     "fit_temperature",
     "held_out",
     "interval",
+    "likeliest",
     "recalibrated",
     "soften",
     "table_of",
 ]
 
 _NARROW = 5.0  # rows that the prior of log T around 0 counts for
+_LINE, _CLASS = 10.0, 5.0  # the same of log slope and offset, and of each class's part of it
 _TINY = 1e-12
 _STEPS, _STARTS = 20, 3
 _PARTS = 5
@@ -55,12 +59,75 @@ def fit_temperature(proba: FloatArray, codes: IntArray, weight: FloatArray) -> f
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def recalibrated(soft: PseudoLabels, temperature: float, *, n_judged: int) -> PseudoLabels:
-    """Return the labels with softened probabilities, and the record of it."""
-    proba = soften(soft.proba, temperature)
+class Calibrator(NamedTuple):
+    """A temperature, then a line on the log odds of each row's likeliest class."""
+
+    temperature: float
+    slope: float
+    offset: FloatArray  # of each class that a row may be proposed as, (n_classes,)
+
+    def of(self, proba: FloatArray) -> FloatArray:
+        """Return calibrated probabilities; a likeliest class without offset is only softened.
+
+        The other classes of a row keep their shares of what its likeliest one leaves.
+        """
+        from scipy.special import expit
+
+        soft = soften(proba, self.temperature)
+        top = soft.argmax(axis=1)
+        rows = np.flatnonzero(top < len(self.offset))
+        top = top[rows]
+        odds = _log_odds(soft[rows, top])
+        others = soft[rows]
+        others[np.arange(len(rows)), top] = 0.0
+        sure = expit(self.slope * odds + self.offset[top])
+        soft[rows] = others * ((1 - sure) / others.sum(axis=1))[:, None]
+        soft[rows, top] = sure
+        return soft
+
+
+def fit(proba: FloatArray, codes: IntArray, weight: FloatArray, n_classes: int) -> Calibrator:
+    """Return the calibrator of the least log loss; a code of -1 is a class that has no column.
+
+    After the temperature, the chance that the likeliest class is right has a slope, an offset and
+    a part of the offset for each of the `n_classes` that may be likeliest. Normal priors around
+    no change keep few rows from asking for much.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    temperature = fit_temperature(proba, codes, weight)
+    top = proba.argmax(axis=1)
+    seen = top < n_classes
+    soft = soften(proba, temperature)[seen]
+    odds, top, right = _log_odds(soft.max(axis=1)), top[seen], (top == codes)[seen]
+    weight = weight[seen]
+
+    def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        slope, both, parts = np.exp(theta[0]), theta[1], theta[2:]
+        at = slope * odds + both + parts[top]
+        off = weight * (expit(at) - right)
+        value = weight @ np.logaddexp(0, np.where(right, -at, at))
+        value += (_LINE * (theta[:2] @ theta[:2]) + _CLASS * (parts @ parts)) / 2
+        step = [slope * (off @ odds) + _LINE * theta[0], off.sum() + _LINE * both]
+        return value, np.append(step, np.bincount(top, off, minlength=n_classes) + _CLASS * parts)
+
+    theta = minimize(loss, np.zeros(2 + n_classes), jac=True, method="L-BFGS-B").x
+    return Calibrator(temperature, float(np.exp(theta[0])), theta[1] + theta[2:])
+
+
+def _log_odds(sure: FloatArray) -> FloatArray:
+    from scipy.special import logit
+
+    return np.asarray(logit(np.clip(sure, _TINY, 1 - _TINY)))
+
+
+def recalibrated(soft: PseudoLabels, how: Calibrator, *, n_judged: int) -> PseudoLabels:
+    """Return the labels with calibrated probabilities, and the record of it."""
+    proba = how.of(soft.proba)
     at = pd.Index(soft.classes).get_indexer(pd.Index(soft.labels))
     confidence = np.where(soft.given, 1.0, proba[np.arange(len(soft)), at])
-    record = {"temperature": temperature, "n_judged": n_judged}
+    record = {"temperature": how.temperature, "slope": how.slope, "n_judged": n_judged}
     details = {**soft.details, **({"predict": _refuse} if "predict" in soft.details else {})}
     params = {**soft.params, "calibrated": record}
     return dataclasses.replace(
@@ -70,7 +137,7 @@ def recalibrated(soft: PseudoLabels, temperature: float, *, n_judged: int) -> Ps
 
 def _refuse(new: Any) -> Any:
     raise TypeError(
-        "Calibrated labels cannot predict new rows: the temperature holds for the rows of the "
+        "Calibrated labels cannot predict new rows: the calibration holds for the rows of the "
         "pool. Call predict on the result that was not calibrated."
     )
 
@@ -80,16 +147,22 @@ def held_out(
     codes: IntArray,
     weight: FloatArray,
     row: IntArray,
+    n_classes: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Return the highest probability of each row under a temperature that it had no part in."""
+    """Return the probability of each row's likeliest class by what the other rows say."""
     part = rng.permutation(row.max() + 1)[row] % _PARTS
     found = np.empty(len(proba))
     for p in np.unique(part):
         mine, rest = part == p, part != p
-        temperature = fit_temperature(proba[rest], codes[rest], weight[rest])
-        found[mine] = soften(proba[mine], temperature).max(axis=1)
+        how = fit(proba[rest], codes[rest], weight[rest], n_classes)
+        found[mine] = likeliest(proba[mine], how)
     return found
+
+
+def likeliest(proba: FloatArray, how: Calibrator) -> FloatArray:
+    """Return the calibrated probability of the class that was likeliest before, (n_rows,)."""
+    return np.asarray(how.of(proba)[np.arange(len(proba)), proba.argmax(axis=1)])
 
 
 def interval(right: float, n: float, *, miss: float = 0.05) -> tuple[float, float]:

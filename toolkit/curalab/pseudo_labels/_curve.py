@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, BoolArray, check_integer, check_real, complain
-from curalab.pseudo_labels._calibration import certified, recalibrated, table_of
+from curalab.pseudo_labels._calibration import Calibrator, certified, recalibrated, table_of
 
 if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
@@ -27,20 +27,22 @@ EASY = "the rows judged are easier than the unlabelled ones, so this is too good
 class Honesty:
     """What held-out labels say of the labels proposed.
 
-    All confidence is calibrated, unless a name says `raw`. All accuracy is of proposals of a class
-    that was judged; where that is not every row, `says` tells for which share it holds.
+    All confidence is calibrated, unless a name says `raw`. All accuracy is of judged rows by their
+    confidence as calibrated on others (by their own it would be too high: .06 on CIFAR), and of
+    proposals of a class that was judged; `says` tells for which share of the rows that holds.
 
     Attributes
     ----------
     judged : DataFrame
         The rows judged by a run that did not see their label, indexed by id: `label`,
-        `predicted`, `right`, `raw` (what the run said), `confidence` (by the temperature of all
-        rows judged), `held_out` (by one of other rows) and `weight`. A row judged in several
-        rounds stands several times, with weights that sum to 1.
+        `predicted`, `right`, `raw` (what the run said), `confidence` (calibrated on all rows
+        judged), `held_out` (calibrated on others) and `weight`. A row judged in several rounds
+        stands several times, with weights that sum to 1.
     soft : PseudoLabels
         The run with all `labels`, calibrated.
-    temperature : float
-        Above 1 the method is too sure of itself, below 1 not sure enough.
+    calibrator : Calibrator
+        What makes `raw` confidence true: a `temperature`, then the `slope` of the log odds of the
+        proposed class, and an `offset` for each class.
     unjudged : Series
         Classes that no row was judged of, and how many labels each has.
     covered : Index
@@ -52,10 +54,15 @@ class Honesty:
 
     judged: pd.DataFrame
     soft: PseudoLabels
-    temperature: float
+    calibrator: Calibrator
     unjudged: pd.Series[Any]
     covered: pd.Index
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def temperature(self) -> float:
+        """Above 1 the method is too sure of itself, below 1 not sure enough."""
+        return self.calibrator.temperature
 
     @property
     def says(self) -> str:
@@ -69,7 +76,7 @@ class Honesty:
             f"{got['accuracy']:.1%} ({got['low']:.1%} to {got['high']:.1%}) of the proposals are "
             f"right, seen on {got['n']:.0f} rows, for {len(self.covered):,} of {n_new:,} "
             f"unlabelled rows{left_out}; confidence is off by {error['after']:.3f} on average "
-            f"({error['before']:.3f} before calibration){warned}"
+            f"({error['before']:.3f} before calibration, {error['chance']:.3f} by chance){warned}"
         )
 
     def __repr__(self) -> str:
@@ -94,17 +101,19 @@ class Honesty:
 
     @property
     def calibration_error(self) -> dict[str, float]:
-        """Expected calibration error `before` and `after`, each row by a temperature of others.
+        """Expected calibration error `before` and `after`, each row calibrated on others.
 
-        The mean gap between confidence and accuracy over the bins of :meth:`reliability`. Chance
-        alone makes it about .04 on 300 rows.
+        The mean gap between confidence and accuracy over the bins of :meth:`reliability`. A true
+        confidence has gaps too, by `chance`: about .03 on 300 rows, more on fewer.
         """
         found = {}
         for name, after in (("before", False), ("after", True)):
             bins = self.reliability(calibrated=after)
             gap = (bins["confidence"] - bins["accuracy"]).abs()
             found[name] = float((gap * bins["n"]).sum() / bins["n"].sum())
-        return found
+        spread = bins["confidence"] * (1 - bins["confidence"]) / bins["n"]
+        chance = np.sqrt(2 / np.pi * spread)  # the mean absolute value of a normal
+        return {**found, "chance": float((chance * bins["n"]).sum() / bins["n"].sum())}
 
     def curve(self, thresholds: Iterable[float] = _AT) -> pd.DataFrame:
         """Return what accepting everything at or above a threshold brings, one row a threshold.
@@ -125,7 +134,7 @@ class Honesty:
         """
         check_real("threshold", threshold, low=0, high=1)
         soft, new = self.soft, ~self.soft.given
-        above = self._counted.query("confidence >= @threshold")
+        above = self._counted.query("held_out >= @threshold")
         rows = []
         for name in soft.classes:
             mine, proposed = above[above["predicted"] == name], new & (soft.labels == name)
@@ -137,8 +146,8 @@ class Honesty:
     def reliability(self, *, calibrated: bool = True, n_bins: int | None = None) -> pd.DataFrame:
         """Return bins of equally many judged rows: mean confidence, accuracy, interval, n.
 
-        `calibrated` takes each row's confidence by a temperature fitted on others, else what the
-        method said. None makes bins of 50 rows, 10 at most.
+        `calibrated` takes each row's confidence calibrated on others, else what the method
+        said. None makes bins of 50 rows, 10 at most.
         """
         some = self._counted
         total = float(some["weight"].sum())
@@ -168,7 +177,7 @@ class Honesty:
         check_real("accuracy", accuracy, low=0, high=1)
         check_real("margin", margin, low=0, high=accuracy)
         some = self._counted
-        columns = (some[c].to_numpy() for c in ("confidence", "right", "weight"))
+        columns = (some[c].to_numpy() for c in ("held_out", "right", "weight"))
         found = certified(*columns, least=accuracy - margin)
         if found is None:
             best = max((self._seen(t) for t in _AT), key=lambda seen: seen["low"])
@@ -195,7 +204,7 @@ class Honesty:
             raise ValueError(complain("soft", rule, what=what))
         if "calibrated" in soft.params:
             raise ValueError(complain("soft", "not calibrated yet", what="calibrated labels"))
-        return recalibrated(soft, self.temperature, n_judged=self.judged.index.nunique())
+        return recalibrated(soft, self.calibrator, n_judged=self.judged.index.nunique())
 
     @cached_property
     def _counted(self) -> pd.DataFrame:
@@ -215,7 +224,7 @@ class Honesty:
         some, n_new = self._counted, int((~self.soft.given).sum())
         n_inside = int((self._holds & (self.soft.confidence >= threshold)).sum())
         coverage = n_inside / n_new if n_new else np.nan
-        return {"coverage": coverage, **_table(some[some["confidence"] >= threshold])}
+        return {"coverage": coverage, **_table(some[some["held_out"] >= threshold])}
 
 
 def over_rounds(rounds: Iterable[Honesty], *, threshold: float = 0.0) -> pd.DataFrame:

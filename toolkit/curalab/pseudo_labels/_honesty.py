@@ -67,16 +67,22 @@ def honesty(
 
     Notes
     -----
-    The temperature T makes proba^(1/T), and is that of the least log loss [1]_ on the rows
-    judged, with a normal prior on log T where they are few (ours). A second parameter, a floor
-    under the probabilities, changed nothing on five sets. The threshold is that of fixed-sequence
-    testing [2]_.
+    Calibration has two steps, each of the least log loss on the rows judged, with normal priors
+    around no change where they are few (ours). The temperature T makes proba^(1/T) [1]_. Then
+    the log odds that the proposed class is right get a slope and an offset [2]_, and the offset a
+    part for each proposed class (ours): methods err more on some classes than on others. With
+    300 rows judged that took the gap between confidence and accuracy of each class from .07 to
+    .05 on CIFAR, from .11 to .06 on trec6 and from .10 to .06 for the one weak source of yoruba,
+    where the temperature alone left it. No label changes, so that one may come to be less likely
+    than another class. The threshold is that of fixed-sequence testing [3]_.
 
     References
     ----------
     .. [1] Guo, Pleiss, Sun, Weinberger (2017), "On Calibration of Modern Neural Networks", ICML.
        arXiv:1706.04599.
-    .. [2] Angelopoulos, Bates, Candès, Jordan, Lei (2021), "Learn then Test: Calibrating
+    .. [2] Platt (1999), "Probabilistic Outputs for Support Vector Machines and Comparisons to
+       Regularized Likelihood Methods", Advances in Large Margin Classifiers.
+    .. [3] Angelopoulos, Bates, Candès, Jordan, Lei (2021), "Learn then Test: Calibrating
        Predictive Algorithms to Achieve Risk Control". arXiv:2110.01052.
 
     Examples
@@ -92,11 +98,11 @@ def honesty(
     """
     check_integer("n_folds", n_folds, low=2)
     pool = as_pool(embedding, labels=labels)
-    raw, judged, temperature, seed = judge(pool, truth, method, n_folds, random_state)
+    raw, judged, calibrator, seed = judge(pool, truth, method, n_folds, random_state)
     given = pd.Series(pool.labels[pool.is_labelled] if pool.labels is not None else [])
     counts = given.value_counts()
     known = set(judged["label"])
-    soft = recalibrated(raw, temperature, n_judged=judged.index.nunique())
+    soft = recalibrated(raw, calibrator, n_judged=judged.index.nunique())
     missing = [] if truth is not None else [c for c in soft.classes if c not in known]
     unjudged = pd.Series({c: int(counts.get(c, 0)) for c in missing}, dtype=int)
     inside = ~soft.given & ~soft.is_new & ~np.isin(soft.labels, np.array(missing, dtype=object))
@@ -104,7 +110,7 @@ def honesty(
     found = Honesty(
         judged=judged,
         soft=soft,
-        temperature=temperature,
+        calibrator=calibrator,
         unjudged=unjudged.rename_axis("class").rename("n_labels"),
         covered=soft.ids[inside],
         params={**params, "n_folds": n_folds if truth is None else None},

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import BoolArray, FloatArray, IntArray, check_seed, complain, first_few, rows_of
-from curalab.pool import Pool
-from curalab.pseudo_labels._calibration import fit_temperature, held_out, soften
+from curalab.pool import Pool, resolve
+from curalab.pseudo_labels._calibration import Calibrator, fit, held_out, likeliest
+from curalab.pseudo_labels._verb import with_classes
 
 if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
@@ -26,8 +27,8 @@ def judge(
     method: str | Callable[..., Any] | None,
     n_folds: int,
     random_state: int | None,
-) -> tuple[PseudoLabels, pd.DataFrame, float, int]:
-    """Return the run with all labels, the rows judged, the temperature and the seed."""
+) -> tuple[PseudoLabels, pd.DataFrame, Calibrator, int]:
+    """Return the run with all labels, the rows judged, what calibrates and the seed."""
     from tqdm.auto import tqdm
 
     from curalab.pseudo_labels import STAGE, pseudo_label
@@ -46,12 +47,16 @@ def judge(
             rows = np.flatnonzero(hidden)
             run = pseudo_label(_without(pool, hidden), method=method, random_state=seed)
             runs.append((run, rows, pool.classes[pool.codes[rows]]))
-    return full, *_judged(runs, full, rng), seed
+    n_classes = len(with_classes(pool, resolve(STAGE, method)[1]).classes)
+    return full, *_judged(runs, full, n_classes, rng), seed
 
 
 def _judged(
-    runs: list[tuple[PseudoLabels, IntArray, Any]], full: PseudoLabels, rng: np.random.Generator
-) -> tuple[pd.DataFrame, float]:
+    runs: list[tuple[PseudoLabels, IntArray, Any]],
+    full: PseudoLabels,
+    n_classes: int,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, Calibrator]:
     width = max(run.proba.shape[1] for run, _, _ in runs)
     parts = []
     probas: list[FloatArray] = []
@@ -67,12 +72,12 @@ def _judged(
     judged = pd.concat(parts, ignore_index=True)
     weight = 1 / np.bincount(judged["row"])[judged["row"]]
     proba, code = np.concatenate(probas), np.concatenate(codes)
-    temperature = fit_temperature(proba, code, weight)
-    judged["confidence"] = soften(proba, temperature).max(axis=1)
+    how = fit(proba, code, weight, n_classes)
+    judged["confidence"] = likeliest(proba, how)
     row = judged.pop("row").to_numpy()
-    judged["held_out"] = held_out(proba, code, weight, row, rng)
+    judged["held_out"] = held_out(proba, code, weight, row, n_classes, rng)
     judged["weight"] = weight
-    return judged.set_index(full.ids[row]), temperature
+    return judged.set_index(full.ids[row]), how
 
 
 def _told(pool: Pool, truth: Any) -> pd.Series[Any]:

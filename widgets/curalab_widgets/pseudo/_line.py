@@ -169,7 +169,7 @@ class Line:
 
     def _by_class(self, threshold: float) -> list[tuple[float, float, float, float]]:
         """Return n, accuracy and its interval as `Honesty.by_class`, fit for a line that moves."""
-        above = (self._heard["confidence"] >= threshold).to_numpy()
+        above = (self._heard["held_out"] >= threshold).to_numpy()
         some, predicted = self._heard[above], self._predicted[above]
         weight = some["weight"].to_numpy()
         weights = (weight, weight * some["right"].to_numpy())
