@@ -202,6 +202,16 @@ def test_quotas_count_chosen_rows():
     assert is_wide[pick.rows].sum() + 30 == is_wide[whole.rows].sum()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cluster_is_a_concept_so_that_none_is_lost(seed):
+    rng = np.random.default_rng(seed)
+    kind = np.repeat(np.arange(60), 40)
+    x = rng.normal(size=(2_400, 20)) + 2 * rng.normal(size=(60, 20))[kind]
+    emb = Embedding(vectors=x, metric="euclidean")
+    pick = select(emb, 240, method="complexity_pruning", random_state=seed)
+    assert len(np.unique(kind[pick.rows])) == 60
+
+
 def test_fewer_picks_than_clusters():
     emb, _ = unequal()
     assert len(select(emb, 3, method=ComplexityPruning(n_clusters=50), random_state=0)) == 3

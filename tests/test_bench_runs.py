@@ -1,7 +1,11 @@
 """The bench at work: protocols, several processes, runs that are kept, and who is better."""
 
+import importlib
 import json
+import os
+import sys
 import threading
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pandas as pd
@@ -189,6 +193,28 @@ def test_what_cannot_be_sent_runs_here(own_cache, monkeypatch):
     assert run(["random"], pool=held).score == pytest.approx(run(["random"]).score)
 
 
+def test_a_method_that_ends_its_process_gets_a_row_and_the_rest_finishes(own_cache, monkeypatch):
+    def deadly(pool, k, *, rng):
+        os._exit(9)  # as the system ends what takes too much memory
+
+    monkeypatch.setattr(_work, "_QUICK", -1.0)
+    monkeypatch.setattr(_work, "_processes", lambda n_tasks: 2)
+    board = run(["random", deadly, "k_center"], n_seeds=2)
+    assert board.to_frame()["error"].to_dict() == {
+        "random": "",
+        "k_center": "",
+        "deadly": "Its process died: it took too much memory, or was ended from outside.",
+    }
+    assert len(board.runs) == 8
+
+
+def test_a_method_that_exits_gets_a_row():
+    def leaves(pool, k, *, rng):
+        raise SystemExit(3)
+
+    assert run([leaves, "random"], random_state=None).error.tolist() == ["", "SystemExit: 3"]
+
+
 def test_memory_is_measured():
     with _cost.Cost() as cost:
         held = np.ones((16, 1024, 1024))  # 128 MiB
@@ -265,6 +291,25 @@ def test_what_changes_the_answer_is_run_anew(own_cache, change):
         change.get("methods", [with_rank(0)]), **{k: v for k, v in change.items() if k != "methods"}
     )
     assert len(list(own_cache.iterdir())) == 6
+
+
+def test_a_plug_in_whose_code_has_changed_is_run_anew(own_cache, tmp_path, monkeypatch):
+    point = EntryPoint("selectors.mine", "plug_of_test:mine", "curalab.methods")
+    monkeypatch.setattr("curalab.pool._methods.entry_points", lambda group: [point])
+    monkeypatch.syspath_prepend(tmp_path)
+    written = tmp_path / "plug_of_test.py"
+    for body in ("return order[:k]", "return order[-k:]", "raise OSError('no licence')"):
+        written.write_text(
+            "import numpy as np\n"
+            "def mine(pool, k, *, rng):\n"
+            "    chosen = [] if pool.chosen is None else pool.chosen\n"
+            f"    order = np.setdiff1d(np.arange(len(pool)), chosen)\n    {body}\n"
+        )
+        sys.modules.pop("plug_of_test", None)
+        importlib.invalidate_caches()
+        board = run(["mine"], n_seeds=2)
+    assert board.error.tolist() == ["OSError: no licence"]
+    assert len(list(own_cache.iterdir())) == 4
 
 
 def test_a_damaged_file_is_run_again(own_cache):

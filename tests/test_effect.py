@@ -463,6 +463,11 @@ def test_test_labels_set_by_a_method_are_refused(data, tmp_path):
         assert effect_of(dirty, train, test, embedding, ledger=ledger).details["test_checked"]
 
 
+def test_a_ledger_is_no_path(data):
+    said = "The 'ledger' parameter must be a Ledger, such as cl.Ledger('my.ledger'). "
+    refused(data, f"{said}Got 'my.ledger' instead.", TypeError, ledger="my.ledger")
+
+
 def test_copies_between_train_and_test_are_told(data, caplog):
     train, dirty, _, test, embedding = data
     x = embedding.vectors.copy()

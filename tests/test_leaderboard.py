@@ -179,6 +179,7 @@ def test_when_all_methods_fail(pool, test):
     board = bench("selectors", [none], pool=pool, test=test, budgets=[5], n_seeds=2)
     assert board.to_frame()["error"].tolist() == ["RuntimeError: never"]
     assert len(board.curve) == len(board.runs) == 0
+    assert repr(board) == "Leaderboard(1 methods, by accuracy, none finished)"
 
 
 def test_names_are_readable_and_distinct(pool, test):
@@ -378,6 +379,11 @@ def test_budgets(pool, test, budgets, said):
     refused(said, pool=pool, test=test, budgets=budgets)
 
 
+def test_budgets_that_are_no_list(pool, test):
+    said = "The 'budgets' parameter must be one or more numbers, each above the last. "
+    refused(f"{said}Got 5 instead.", TypeError, pool=pool, test=test, budgets=5)
+
+
 def test_methods(pool, test):
     given = {"pool": pool, "test": test, "kind": TypeError}
     refused(
@@ -388,8 +394,16 @@ def test_methods(pool, test):
     refused(
         "The 'methods' parameter must be a list of methods. Got none instead.", methods=(), **given
     )
+    with pytest.raises(TypeError, match="must be a list of methods. Got {'mine'"):
+        bench("selectors", {"mine": "random"}, pool=pool, test=test)
     with pytest.raises(ValueError, match="Did you mean 'random'"):
         bench("selectors", ["k_center", "randon"], pool=pool, test=test)
+
+
+def test_methods_may_come_one_by_one(pool, test):
+    names = (name for name in ("random", "k_center"))
+    board = bench("selectors", names, pool=pool, test=test, budgets=[5], n_seeds=2)
+    assert set(board.ids) == {"random", "k_center"}
 
 
 def test_stage_and_protocol(pool, test):
@@ -477,6 +491,29 @@ def test_pools_that_do_not_fit(pool, test):
         pool=pool,
         test=pool,
     )
+    refused(
+        "The 'test' parameter must be labelled with classes of the pool ('a', 'b', 'c', 'd'). "
+        "Got 0, 1, 2, 3 instead.",
+        pool=pool,
+        test=test.replace(labels=test.codes, classes=None),
+    )
+
+
+def test_test_rows_that_the_pool_holds_too_are_told(pool, test, caplog):
+    vectors = np.concatenate([test.embedding.vectors, pool.embedding.vectors[:3]])
+    both = Pool(
+        embedding=Embedding(vectors=vectors, metric="euclidean"),
+        labels=np.append(test.labels, pool.labels[:3]),
+    )
+    with caplog.at_level(logging.WARNING, logger="curalab.leaderboard"):
+        board = bench("selectors", ["random"], pool=pool, test=both, budgets=[5], n_seeds=2)
+    assert board.details["leaked"] == [200, 201, 202]
+    said = "3 test rows equal a row of the pool (ids 200, 201, 202), which favours whoever picks it"
+    assert said in caplog.text
+    assert "<p>3 test rows equal a row of the pool" in board._repr_html_()
+    clean = bench("selectors", ["random"], pool=pool, test=test, budgets=[5], n_seeds=2)
+    assert clean.details["leaked"] == []
+    assert "equal a row" not in clean._repr_html_()
 
 
 def test_truths_that_do_not_fit(pool):

@@ -275,6 +275,10 @@ def test_mix_of_other_rows_is_refused():
         "The 'values' parameter must be values for every row of the pool. "
         "Got none for the ids 'e' instead."
     )
+    for values, shape in ((None, "()"), (np.ones((5, 2)), "(5, 2)")):
+        with pytest.raises(ValueError, match="one for each row of the pool") as error:
+            pick.mix(values)
+        assert str(error.value).endswith(f"Got shape {shape} instead.")
 
 
 @pytest.mark.parametrize("k", [0, -1, 4, 100])

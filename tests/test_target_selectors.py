@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import curalab as cl
+from curalab.selectors._losses import Words
 from curalab.selectors.importance_resampling import ImportanceResampling
 from curalab.selectors.learned_filter import LearnedFilter
 from curalab.selectors.loss_reduction import LossReduction
@@ -285,6 +286,22 @@ def test_loss_reduction_reads_words():
     assert (pick.rows % 8 < 4).all()
     assert (np.diff(pick.gain) <= 0).all()
     assert pick.gain[0] > 0
+
+
+def test_a_word_of_the_target_gains_where_the_pool_foretells_it_too():
+    things = ["card", "phone", "door", "mail", "path"]
+    pool = [f"block my {thing}" for thing in things] * 20 + ["rain in rome"] * 100
+    goal = ["the card that you sent is the card that we want"] * 3
+    words = sorted({word for text in pool + goal for word in text.split()})
+    model = Words([*pool, *words, "my card", "my door", *goal])
+    first = model.fit(np.arange(200))
+    *alone, card, door = 200 + np.arange(len(words) + 2)
+    adapted = model.further(first, door + 1 + np.arange(3), 0.3)
+    for each in (first, adapted):  # one of the words comes first
+        assert np.exp(-model.loss(each, np.array(alone))).sum() == pytest.approx(1)
+    pair = np.array([card, door])
+    gain = model.loss(first, pair) - model.loss(adapted, pair)
+    assert gain[0] > 0 > gain[1]
 
 
 def test_loss_reduction_by_labels():

@@ -158,6 +158,13 @@ def test_a_need_that_is_not_declared():
         return by_labels(pool, k, rng=rng)
 
     assert check_method("selectors", by_hand)["kept"].tolist() == [True] * 9
+
+    def by_chance_of_words(pool, k, *, rng):
+        if pool.labels is None:
+            raise ValueError("This solver needs samples of at least 2 classes in the data.")
+        return by_labels(pool, k, rng=rng)
+
+    assert list(broken("selectors", by_chance_of_words)) == [FRANK]
     by_labels.needs = ("labels",)
     assert check_method("selectors", by_labels)["kept"].tolist() == [True] * 9
 

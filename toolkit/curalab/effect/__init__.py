@@ -256,7 +256,8 @@ def measure_effect(
         looked_up(embedding, tables) if encoder is None else encoded(encoder, tables, labels, seed)
     )
     change = Change.between(was, now, points.is_edited)
-    copies = tables["test"].index[find_copies(points, was.codes >= 0)]
+    trained = points.before[was.codes >= 0]
+    copies = tables["test"].index[find_copies(trained, points.test, points.metric)]
     right = train_and_test(points, (was, now), change, codes, n_seeds=n_seeds, seed=seed)
     return Effect(
         ids=tables["test"].index,

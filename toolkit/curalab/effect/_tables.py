@@ -8,6 +8,7 @@ import pandas as pd
 
 from curalab._check import complain, first_few
 from curalab.items._table import check_column, check_table
+from curalab.ledger import Ledger
 from curalab.pool import find_stage, method_names, stages
 
 __all__ = ["check_tables", "refuse_edited"]
@@ -40,6 +41,8 @@ def refuse_edited(ledger: Any, ids: pd.Index, labels: str) -> None:
     """Raise where a decision in force lets a method, not a person, set a test label."""
     if ledger is None:
         return
+    if not isinstance(ledger, Ledger):
+        raise TypeError(complain("ledger", "a Ledger, such as cl.Ledger('my.ledger')", ledger))
     decided = ledger.decisions()
     relabels = decided[(decided["action"] == "relabel") & (decided["field"] == labels)]
     names = {name for stage in stages() for name in _names_of(stage)}

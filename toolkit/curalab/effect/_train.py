@@ -126,12 +126,11 @@ def _fit(arm: Arm, points: FloatArray, counts: IntArray, n_classes: int) -> Any:
     )
 
 
-def find_copies(points: Points, trains: BoolArray) -> BoolArray:
-    """Mark the test rows whose vector is that of a training row."""
+def find_copies(train: FloatArray, test: FloatArray, metric: str) -> BoolArray:
+    """Mark the rows of `test` whose vector is that of a row of `train`."""
     from curalab.neighbors import nearest
 
-    train = points.before[trains]
-    found = nearest(train, 1, metric=points.metric, queries=points.test).distance[:, 0]
+    found = nearest(train, 1, metric=metric, queries=test).distance[:, 0]
     # Rounding moves equal items apart by about 1e-6 of their length; cosine squares that.
-    near = 1e-10 if points.metric == "cosine" else 1e-5 * float(np.sqrt(train.var(axis=0).sum()))
+    near = 1e-10 if metric == "cosine" else 1e-5 * float(np.sqrt(train.var(axis=0).sum()))
     return np.asarray(found <= near)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from curalab.leaderboard._find import JUDGES, Finding
 from curalab.leaderboard._html import page
 from curalab.leaderboard._protocols import PROTOCOLS, Protocol, check_protocol
 from curalab.leaderboard._runs import OVER, curve_of, listed, ranked
-from curalab.leaderboard._select import Selecting, check_budgets, check_test
+from curalab.leaderboard._select import Selecting, check_budgets, check_test, leaked
 from curalab.leaderboard._work import run_all
 from curalab.pool import Pool, Stage, as_pool, describe, find_stage, plugin_names, resolve
 from curalab.results import StageResult
@@ -68,6 +68,8 @@ class Leaderboard(StageResult):
     runs : DataFrame
         One row a method, seed and budget: all metrics, `seconds`, `peak_mib`, and `start`
         ("random" where a method that needs labels had none and began with random picks).
+    details : mapping
+        For selectors `leaked`: ids of test rows whose vector is that of a row of the pool.
     """
 
     prefix: ClassVar[str] = "bench"
@@ -89,7 +91,8 @@ class Leaderboard(StageResult):
 
     @property
     def summary(self) -> str:  # noqa: D102
-        return f"by {self.metrics[0]}, best {self.ids[0]!r}"
+        best = f"best {self.ids[0]!r}" if self.error[0] == "" else "none finished"
+        return f"by {self.metrics[0]}, {best}"
 
     def __repr__(self) -> str:
         return f"Leaderboard({len(self)} methods, {self.summary})"
@@ -136,7 +139,7 @@ def bench(
         What the methods do.
     methods : sequence of str and callable
         Names, methods with settings, and functions with the stage's contract, in any mix. A
-        method that raises gets a row that says so; the others finish.
+        method that raises, or whose process dies, gets a row that says so; the others finish.
     pool : Pool
         What the methods see. For selectors every row needs its label.
     truth : array-like of shape (n_items,), default=None
@@ -209,10 +212,12 @@ def bench(
     seed = check_seed(random_state)
     _refuse_unused(stage, {"truth": truth, "test": test, "budgets": budgets})
     attempt: Selecting | Finding
+    details: dict[str, Any] = {}
     if stage == "selectors":
         budgets = check_budgets(budgets, pool, asked.labels)
         judges = check_test(pool, test)
         attempt = Selecting(pool=pool, test=judges, budgets=tuple(budgets), protocol=asked)
+        details["leaked"] = leaked(pool, judges)
     else:
         right = np.asarray(align("truth", truth, pool.ids))
         attempt = Finding(stage=stage, pool=pool, truth=right)
@@ -242,6 +247,7 @@ def bench(
             "random_state": seed,
             "embedding": pool.embedding.fingerprint,
         },
+        details=details,
     )
 
 
@@ -265,17 +271,22 @@ def _refuse_unused(stage: str, given: Mapping[str, Any]) -> None:
 def _described(stage: Stage, method: Any) -> Mapping[str, Any]:
     try:
         return describe(*resolve(stage, method))
-    except Exception as error:  # another package's import may raise anything; its row says so too
+    except (Exception, SystemExit) as error:  # an import may raise anything; its row says so too
         return {"method": method, "broken": f"{type(error).__name__}: {error}"}
 
 
 def _named(stage: Stage, methods: Any) -> dict[str, Any]:
     """Return the methods under distinct, readable names."""
-    if isinstance(methods, str) or callable(methods) or not len(methods):
-        got = "none" if not callable(methods) and not len(methods) else "a single one"
-        raise TypeError(complain("methods", "a list of methods", what=got))
+    rule = "a list of methods"
+    if isinstance(methods, str) or callable(methods):
+        raise TypeError(complain("methods", rule, what="a single one"))
+    if isinstance(methods, Mapping) or not isinstance(methods, Iterable):
+        raise TypeError(complain("methods", rule, methods))
+    listed = list(methods)
+    if not listed:
+        raise TypeError(complain("methods", rule, what="none"))
     named: dict[str, Any] = {}
-    for method in methods:
+    for method in listed:
         if not (isinstance(method, str) and method in plugin_names(stage)):
             resolve(stage, method)  # what is no method at all is refused before anything runs
         name = method if isinstance(method, str) else getattr(method, "__name__", repr(method))

@@ -42,8 +42,12 @@ def page(board: Leaderboard) -> str:
         rows.append(_cells(cells + [_number(row[column]) for column in numbers]))
     titles = "".join(f"<th style='text-align:left'>{escape(text)}</th>" for text in head)
     table = f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    note = "<p>Bold: not shown to be below the best (paired, Holm over all pairs, 5 %).</p>"
-    return f"<p><code>{escape(repr(board))}</code></p>{table}{note if board.is_top.any() else ''}"
+    notes = ["Bold: not shown to be below the best (paired, Holm over all pairs, 5 %)."]
+    notes = notes if board.is_top.any() else []
+    if n_leaked := len(board.details.get("leaked", ())):
+        notes.append(f"{n_leaked:,} test rows equal a row of the pool (details['leaked']).")
+    told = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return f"<p><code>{escape(repr(board))}</code></p>{table}{told}"
 
 
 def _cells(cells: list[str], *, span: int = 1) -> str:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import curalab
 from curalab.encoders._cache import runs_folder
 from curalab.encoders._key import UnhashableError, content_of, encoder_key
 from curalab.leaderboard._runs import Run
-from curalab.pool import Pool
+from curalab.pool import Pool, Stage, find_stage, resolve
 
 __all__ = ["Kept"]
 
@@ -28,11 +29,12 @@ _log = logging.getLogger(__name__)
 class Kept:
     """What is kept of one bench's runs; none where something cannot be hashed.
 
-    A run is known by its seed, and by hashes of the method with the code that it refers to, of
-    the toolkit's own code, and of all that the bench was given.
+    A run is known by its seed, and by hashes of the method with the code that it refers to (a
+    plug-in's module too), of the toolkit's own code, and of all that the bench was given.
     """
 
     def __init__(self, attempt: Any) -> None:
+        self._stage = find_stage(attempt.stage)
         try:
             self._key = _hash(_toolkit(), *_parts(attempt))
         except UnhashableError as error:
@@ -42,8 +44,8 @@ class Kept:
     def place(self, method: Any, seed: int) -> Path | None:
         """Return the file of one run, None where it is not to be kept."""
         try:
-            key = self._key and _hash(self._key, _method(method), str(seed))
-        except UnhashableError:  # what it does may depend on what nobody can compare
+            key = self._key and _hash(self._key, *_method(self._stage, method), str(seed))
+        except (Exception, SystemExit):  # it does not load, or depends on what cannot be compared
             return None
         return runs_folder() / f"{key}.json" if key else None
 
@@ -73,8 +75,15 @@ def write(place: Path | None, runs: list[Run]) -> None:
         _log.info("A run is not kept: %s.", error)
 
 
-def _method(method: Any) -> str:
-    return method if isinstance(method, str) else encoder_key(method)
+def _method(stage: Stage, method: Any) -> list[str | bytes]:
+    """Return what tells a method from others: a name, or code; of a plug-in its whole module."""
+    if not isinstance(method, str):
+        return [encoder_key(method)]
+    if method in stage.methods:
+        return [method]
+    function = resolve(stage, method)[1]
+    file = getattr(sys.modules.get(function.__module__), "__file__", None)
+    return [method, encoder_key(function), *([Path(file).read_bytes()] if file else [])]
 
 
 @functools.cache

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from curalab._check import (
     complain,
     first_few,
 )
+from curalab.effect._train import find_copies
 from curalab.heads import with_proba
 from curalab.leaderboard._cost import Cost
 from curalab.leaderboard._models import trained
@@ -27,7 +29,9 @@ from curalab.leaderboard._runs import Run, halves_of
 from curalab.pool import Pool, as_pool, find_stage, resolve
 from curalab.selectors import select
 
-__all__ = ["Selecting", "check_budgets", "check_test"]
+__all__ = ["Selecting", "check_budgets", "check_test", "leaked"]
+
+_log = logging.getLogger(__name__)
 
 
 class _Pick(NamedTuple):
@@ -47,9 +51,12 @@ def check_budgets(budgets: Any, pool: Pool, labels: str) -> list[int]:
         n_classes = len(pool.classes) if pool.classes is not None else 1
         wanted = [times * n_classes for times in (1, 2, 5, 10)]
         return [budget for budget in wanted if budget <= free] or [free]
+    rule = "one or more numbers, each above the last"
+    if np.ndim(budgets) != 1:
+        raise TypeError(complain("budgets", rule, budgets))
     given = [check_integer("budgets", budget, low=1, high=free) for budget in budgets]
     if not given or given != sorted(set(given)):
-        raise ValueError(complain("budgets", "one or more numbers, each above the last", given))
+        raise ValueError(complain("budgets", rule, given))
     return given
 
 
@@ -69,7 +76,25 @@ def check_test(pool: Pool, test: Any) -> Pool:
     if len(shared) and not are_invented(asked.ids) and not are_invented(pool.ids):
         got = f"shared ids {first_few(shared)}"
         raise ValueError(complain("test", "of rows that are not in the pool", what=got))
+    if not pd.Index(pool.classes).isin(asked.classes).any():
+        rule = f"labelled with classes of the pool ({first_few(pool.classes)})"
+        raise ValueError(complain("test", rule, what=first_few(asked.classes)))
     return asked
+
+
+def leaked(pool: Pool, test: Pool) -> list[Any]:
+    """Return the ids of test rows whose vector is that of a row of the pool, with a warning."""
+    metric = pool.embedding.metric
+    is_copy = find_copies(pool.embedding.points, test.embedding.points, metric)
+    ids = test.ids[is_copy & test.is_labelled]
+    if len(ids):
+        _log.warning(
+            "%s test rows equal a row of the pool (ids %s), which favours whoever picks it. "
+            "find_leakage lists them, and near copies too.",
+            f"{len(ids):,}",
+            first_few(ids),
+        )
+    return list(ids)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +110,8 @@ class Selecting:
     protocol : Protocol
         What is visible, and what is trained.
     """
+
+    stage: ClassVar[str] = "selectors"
 
     pool: Pool
     test: Pool

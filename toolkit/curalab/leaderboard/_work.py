@@ -8,6 +8,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +101,7 @@ def _answers(
 def _tried(attempt: Attempt, task: _Task) -> list[Run] | str:
     try:
         runs = attempt(task.method, task.seed)
-    except Exception as error:  # a method under test may raise anything
+    except (Exception, SystemExit) as error:  # a method under test may raise anything
         return f"{type(error).__name__}: {error}"
     write(task.place, runs)
     return runs
@@ -128,13 +129,33 @@ def _on_all_cores(
                 return_as="generator_unordered", pre_dispatch=2 * n, batch_size=1
             )
             sent = (task for task in tasks if task.name not in errors)  # asked as they are sent
-            yield from work(joblib.delayed(_elsewhere)(file, task) for task in sent)
+            left = {(task.name, task.seed): task for task in tasks}
+            try:
+                for task, answer in work(joblib.delayed(_elsewhere)(file, task) for task in sent):
+                    del left[task.name, task.seed]
+                    yield task, answer
+            except BrokenExecutor:  # a process died, and nobody knows under which method
+                for task in left.values():
+                    if task.name not in errors:
+                        yield _alone(file, task)
 
 
 def _processes(n_tasks: int) -> int:
     import joblib
 
     return min(int(joblib.cpu_count()), n_tasks, _MOST_PROCESSES)
+
+
+def _alone(file: Path, task: _Task) -> tuple[_Task, list[Run] | str]:
+    """Run a task while no other runs: if a process dies now, this method ended it."""
+    import joblib
+
+    try:
+        answer: tuple[_Task, list[Run] | str]
+        (answer,) = joblib.Parallel()([joblib.delayed(_elsewhere)(file, task)])
+    except BrokenExecutor:
+        return task, "Its process died: it took too much memory, or was ended from outside."
+    return answer
 
 
 def _elsewhere(file: Path, task: _Task) -> tuple[_Task, list[Run] | str]:

@@ -27,8 +27,10 @@ _ROWS_EACH = 20
 class Words:
     """A language model of words and pairs of words; a text's loss is the mean over its words.
 
-    Pairs back off to single words, and these to any word. Training further averages p with the
-    frequencies of the new texts' words, which weigh `amount`, and then adds their pairs.
+    Pairs back off to single words, and these to any word. Training further mixes the frequencies
+    of the new texts' words into those of words, where they weigh `amount`, and changes p of a word
+    as its frequency changed, whatever stands before it; then it adds their pairs. (An average of p
+    and these frequencies taught nothing of a word that the model foretold already.)
     """
 
     name: ClassVar[str] = "words"
@@ -63,10 +65,14 @@ class Words:
         first, more, amount = model if isinstance(model, tuple) else (model, None, 0.0)
         word = self.word[at]
         single = _total(first) + 1
-        p = self._after(first, (single / single.sum())[word], at)
+        single /= single.sum()
+        p = self._after(first, single[word], at)
         if more is not None:
-            own = (_total(more) / max(more.sum(), 1))[word]
-            p = self._after(more, (1 - amount) * p + amount * own, at)
+            lift = 1 - amount + amount * _total(more) / max(more.sum(), 1) / single
+            # what p of all words after a word sums to when each is lifted
+            sums = first @ lift + _BACK_OFF * float(single @ lift)
+            sums /= np.asarray(first.sum(axis=1)).ravel() + _BACK_OFF
+            p = self._after(more, p * lift[word] / sums[self.before[at]], at)
         total = np.bincount(self.text[at], -np.log(p), minlength=len(self.size))
         return np.asarray((total / np.maximum(self.size, 1))[rows])
 

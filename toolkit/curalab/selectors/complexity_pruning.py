@@ -16,6 +16,7 @@ from curalab.pool import Pool
 __all__ = ["ComplexityPruning"]
 
 _NEAREST_CENTRES = 20
+_ROWS_A_CLUSTER, _MOST_CLUSTERS = 30, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +30,20 @@ class ComplexityPruning:
     farthest from their centre are kept.
 
     It is for large pools of clean, deduplicated rows: far rows are also the mislabelled and the
-    odd ones. Deduplicate first (`find_duplicates`), as the paper does.
+    odd ones. Deduplicate first (`find_duplicates`), as the paper does. On clean sets of 3,000 to
+    5,000 rows it gains little: what it kept trained a linear head as well as random rows did
+    (digits), slightly better (MNIST, accuracy +.007 for a quarter), or worse where classes are many
+    and small (banking77, -.12 for a tenth, -.02 for half).
 
     Parameters
     ----------
     n_clusters : int, default=None
-        None means √(n / 10).
+        None means n / 30, at most 1,000: a cluster should be one concept, or whole concepts go.
     temperature : float, default=0.1
         Small favours complex clusters, large gives all the same.
     keep : {"far", "near"}, default="far"
-        Which rows of a cluster: the hard ones, far from its centre, or the typical ones. With few
-        rows, or noisy ones, the typical ones are the better choice.
+        Which rows of a cluster: the hard ones, far from its centre, or the typical ones: better
+        where few rows a class are kept (banking77, a tenth: -.01), or many are mislabelled.
 
     Notes
     -----
@@ -89,7 +93,7 @@ class ComplexityPruning:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers, clusters interleaved, their distances and the clusters."""
         n = len(pool)
-        n_clusters = self.n_clusters or max(1, round((n / 10) ** 0.5))
+        n_clusters = self.n_clusters or min(max(1, n // _ROWS_A_CLUSTER), _MOST_CLUSTERS)
         if n_clusters > n:
             rule = f"at most {n:,}, the number of rows"
             raise ValueError(complain("n_clusters", rule, n_clusters))

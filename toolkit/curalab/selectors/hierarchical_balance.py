@@ -34,6 +34,11 @@ class HierarchicalBalance:
     of them. The picks come in the order of dealing: the first m of them are balanced too. Rows in
     `chosen` count as dealt already.
 
+    It is for raw pools, whose kinds are of very unequal size, and evens out what the vectors tell
+    apart. Where classes are about even already it only distorts them: a tenth of banking77 taught
+    a linear head less than random rows did (accuracy .10 lower; digits .03, MNIST .01). Name the
+    levels where there are more kinds than cells at the top.
+
     Parameters
     ----------
     n_clusters : sequence of int, default=None

@@ -33,7 +33,7 @@ class LossReduction:
       cross-entropy; B is some more steps of gradient descent on the target. Rows without a label
       have no loss, come last and have a gain of NaN;
     - else, where pool and target hold their texts (`data`): a language model of words and pairs
-      of words, and the mean loss of a text's words; B is A averaged with the target's own;
+      of words, and the mean loss of a text's words; B is A adapted [3]_ to the target's words;
     - else a mixture of Gaussians of one width on the leading components of the vectors, and
       -log of its density; B moves its means and weights towards the target's. The paper has text
       alone; head and mixture are ours.
@@ -56,6 +56,8 @@ class LossReduction:
        Reduction Filtering for Targeted Language Model Pre-training", NeurIPS, arXiv:2406.10670.
     .. [2] Reynolds, Quatieri, Dunn (2000), "Speaker Verification Using Adapted Gaussian Mixture
        Models", Digital Signal Processing 10. How the mixture is moved.
+    .. [3] Kneser, Peters, Klakow (1997), "Language Model Adaptation Using Dynamic Marginals",
+       Eurospeech. How p of a word follows its frequency.
 
     Examples
     --------
