@@ -21,6 +21,7 @@ __all__ = ["similar_pairs"]
 
 _FIRST = 30
 _MANY = 16_384  # rows from which the graph is approximate
+_CELLS = 1 << 22  # numbers of rows looked at together
 
 
 def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, FloatArray]:
@@ -78,20 +79,10 @@ def _thinned(
     A member may have more neighbours than were looked at, and one group may have come as two:
     the central one is compared with the rows of all large groups.
     """
-    n, large = len(embedding), np.flatnonzero(part >= 0)
-    points, reach = Rows.of(embedding)[large], squared_reach(threshold, embedding.metric)
-    shifted = points - points.mean(axis=0)
-    square = np.square(shifted).sum(axis=1)
-    order, stars = np.argsort(part[large], kind="stable"), []
-    for members in np.split(order, np.flatnonzero(np.diff(part[large][order])) + 1):
-        away = np.linalg.norm(points[members] - points[members].mean(axis=0), axis=1)
-        centre = members[np.flatnonzero(away <= away.min() + 1e-6)[0]]
-        both = square + square[centre]
-        near = np.flatnonzero(both - 2 * (shifted @ shifted[centre]) <= reach + 1e-5 * both)
-        stars.append(np.column_stack([np.full(len(near), centre), near]))
-    star = large[np.concatenate(stars)]
+    n, star = len(embedding), _stars(embedding, threshold, part)
     to_centre = similarity_of(embedding, star)
-    star, to_centre = (of[to_centre >= np.float64(threshold)] for of in (star, to_centre))
+    is_pair = to_centre >= np.float64(threshold)
+    star, to_centre = star[is_pair], to_centre[is_pair]
     is_linked = np.zeros(n, dtype=bool)
     is_linked[star[part[star[:, 0]] == part[star[:, 1]], 1]] = True
     is_other = star[:, 0] != star[:, 1]
@@ -106,3 +97,37 @@ def _thinned(
         np.concatenate([pairs[is_small], links[enough]]),
         np.concatenate([similarity[is_small], weight[enough]]),
     )
+
+
+def _stars(embedding: Embedding, threshold: float, part: IntArray) -> IntArray:
+    """Return the central row of each large group beside rows that may be as similar to it.
+
+    It is the one nearest to the mean. Of the rows of large groups a block is looked at at a time.
+    """
+    from scipy.sparse import csr_matrix
+
+    large = np.flatnonzero(part >= 0)
+    group, rows = np.unique(part[large], return_inverse=True)[1], Rows.of(embedding)
+    size = np.bincount(group)
+    step = max(1, _CELLS // max(len(size), embedding.shape[1]))
+    blocks = [slice(at, at + step) for at in range(0, len(large), step)]
+    mean = np.zeros((len(size), embedding.shape[1]))
+    for block in blocks:
+        held = np.ones(len(group[block])), group[block], np.arange(len(group[block]) + 1)
+        mean += csr_matrix(held, shape=(len(group[block]), len(size))).T @ rows[large[block]]
+    mean /= size[:, None]
+    away = [np.linalg.norm(rows[large[block]] - mean[group[block]], axis=1) for block in blocks]
+    far = np.concatenate(away)
+    least = np.full(len(size), np.inf)
+    np.minimum.at(least, group, far)
+    middle = np.flatnonzero(far <= least[group] + 1e-6)
+    centre = large[middle[np.unique(group[middle], return_index=True)[1]]]
+    about = size @ mean / size.sum()
+    middles, reach = rows[centre] - about, squared_reach(threshold, embedding.metric)
+    square, found = np.square(middles).sum(axis=1), []
+    for block in blocks:
+        some = rows[large[block]] - about
+        both = np.square(some).sum(axis=1)[:, None] + square
+        near, of = np.nonzero(both - 2 * some @ middles.T <= reach + 1e-5 * both)
+        found.append(np.column_stack([centre[of], large[block][near]]))
+    return np.concatenate(found)

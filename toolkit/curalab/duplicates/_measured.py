@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measured_pairs", "similarity_of", "squared_reach"]
 
-_BLOCK = 8_192  # pairs or rows looked at together
+_CELLS = 1 << 22  # numbers of rows or pairs looked at together
 _ROWS, _COLUMNS = 512, 1_024  # of a block of products: few enough to stay in the cache
 _SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)  # coordinates that are tried
 _SEEN, _ASKED = 8_192, 512  # rows that tell which to take
@@ -96,17 +97,24 @@ def _sketched(rows: Rows, reach: float) -> _Sketch | None:
     chosen = _chosen((some[1::2] - centre).astype(np.float32), axes.astype(np.float32), reach)
     if chosen is None:
         return None
+    del some
     size, dtype = chosen
     low = np.empty((n, size + 1), dtype=np.float32)
-    for at in range(0, n, _BLOCK):
-        x = rows[at : at + _BLOCK] - centre
+    for block in _slices(n, d):
+        x = rows[block] - centre
         along = x @ axes[:, :size]
         rest = np.einsum("ij,ij->i", x, x) - np.einsum("ij,ij->i", along, along)
-        low[at : at + _BLOCK] = np.column_stack([along, np.sqrt(np.maximum(rest, 0))])
+        low[block] = np.column_stack([along, np.sqrt(np.maximum(rest, 0))])
     order = np.argsort(low[:, 0], kind="stable")
-    sides = [_sides(low[order[at : at + _BLOCK]], dtype) for at in range(0, n, _BLOCK)]
+    sides = [_sides(low[order[block]], dtype) for block in _slices(n, size)]
     left, right = (torch.cat(side) for side in zip(*sides, strict=True))
     return _Sketch(order, low[order, 0], left, right)
+
+
+def _slices(n: int, width: int) -> Iterator[slice]:
+    """Return slices of `n` rows that have about so many numbers that they may lie in memory."""
+    step = max(1, _CELLS // width)
+    return (slice(at, at + step) for at in range(0, n, step))
 
 
 def _axes(centred: FloatArray, n: int) -> FloatArray:
@@ -199,10 +207,10 @@ def similarity_of(embedding: Embedding, pairs: IntArray) -> FloatArray:
 
     rows = Rows.of(embedding)
     distance: FloatArray = np.empty(len(pairs), "f4" if embedding.metric == "cosine" else "f8")
-    for at in range(0, len(pairs), _BLOCK):
-        one, other = pairs[at : at + _BLOCK].T
+    for block in _slices(len(pairs), embedding.shape[1]):
+        one, other = pairs[block].T
         gap = torch.from_numpy(rows[other].astype(distance.dtype, copy=False) - rows[one])
-        distance[at : at + _BLOCK] = torch.linalg.vector_norm(gap, dim=1).numpy()
+        distance[block] = torch.linalg.vector_norm(gap, dim=1).numpy()
     if embedding.metric == "cosine":
         distance = distance**2 / 2
     found = Neighbors(indices=pairs, distance=distance.astype(np.float32), metric=embedding.metric)

@@ -134,17 +134,17 @@ def _by_blocks(
     # Centred double precision: |x|² + |y|² - 2xy cancels badly where data lie far from the origin.
     centre = points.mean(axis=0, dtype=np.float64) if double else None
     at = tensor(points, centre, device)
-    base = Base(at, half_square=at.square().sum(dim=1).div_(2) if double else None)
+    half_square = at.square().sum(dim=1).div_(2) if double else None
     asked = at if queries is None else tensor(queries, centre, device)
     with fast_products(), torch.inference_mode():
         if device == "cpu" and queries is None and recall < 1 and len(points) >= _MANY:
-            short = shortened(base, max(k, LEAST_K), recall)
+            short = shortened(at, half_square, max(k, LEAST_K), recall)
             if short is not None:
                 found = short.all(max(k, LEAST_K))
                 return found[0][:, :k].numpy(), found[1][:, :k].numpy(), short.recall
-        search: Base | Rounded = base
-        if device == "cpu" and not double and len(points) >= _LARGE and rounding_pays():
-            search = Rounded(base)
+        exact = Base(at, half_square=half_square)
+        is_rounded = device == "cpu" and not double and len(points) >= _LARGE and rounding_pays()
+        search = Rounded(exact) if is_rounded else exact
         parts = []
         for start in tqdm(range(0, len(asked), ROWS), "neighbours", delay=2, disable=None):
             rows = asked[start : start + ROWS]

@@ -22,7 +22,7 @@ _COLUMNS = 65_536
 _TILE = 1_024  # columns multiplied at a time: few enough to be in the cache when read again
 _GROUP = 16  # neighbouring columns of which only the largest is compared at first
 _SPARE = 4  # candidates beyond k that the exact second look may reorder
-_LOOK = 16  # rows whose candidates fit into the processor's nearest cache
+_LOOK = 1 << 18  # numbers of candidates looked at together: they fit into the cache
 
 
 class Base:
@@ -166,11 +166,12 @@ def second_look(
     import torch
 
     distance = torch.empty(index.shape, dtype=base.dtype, device=base.device)
-    for at in range(0, len(rows), _LOOK):
-        part = index[at : at + _LOOK]
+    step = max(1, _LOOK // (index.shape[1] * base.shape[1]))
+    for at in range(0, len(rows), step):
+        part = index[at : at + step]
         gap = base.index_select(0, part.flatten()).view(*part.shape, -1)
-        gap -= rows[at : at + _LOOK].unsqueeze(1)
-        distance[at : at + _LOOK] = torch.linalg.vector_norm(gap, dim=2)
+        gap -= rows[at : at + step].unsqueeze(1)
+        distance[at : at + step] = torch.linalg.vector_norm(gap, dim=2)
     distance[excluded] = torch.inf
     by_number = index.argsort(dim=1)
     in_order = distance.gather(1, by_number).sort(dim=1, stable=True)

@@ -14,7 +14,7 @@ from itertools import product
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from curalab.neighbors._blocks import ROWS, Base, second_look
+from curalab.neighbors._blocks import Base, second_look
 from curalab.neighbors._cells import AXES, Cells
 
 if TYPE_CHECKING:
@@ -112,11 +112,14 @@ class Short:
         )
 
 
-def shortened(base: Base, k: int, recall: float) -> Short | None:
+def shortened(
+    points: torch.Tensor, half_square: torch.Tensor | None, k: int, recall: float
+) -> Short | None:
     """Return a search that finds a share `recall` of the neighbours; None where none is cheap."""
     import torch
 
-    n, d = base.points.shape
+    base = Base(points, half_square=half_square, n_rows=_SAMPLE)
+    n, d = points.shape
     sizes = sorted({max(_LEAST, int(d * share)) for share in _SHARES})
     spread, apart = torch.zeros(d, d), -(-n // _SEEN)
     for at in range(0, n, _SHIFT * apart):
@@ -128,7 +131,7 @@ def shortened(base: Base, k: int, recall: float) -> Short | None:
     blocks = [cells.order[at : at + _TOGETHER] for at in begins]
     step = _TOGETHER * _PLACES // _SAMPLE
     rows = torch.stack([block[::step] for block in blocks])
-    index, distance = _in_blocks(base, rows.flatten(), k)
+    index, distance = base.nearest(points[rows.flatten()], rows.flatten(), k)
     shape = (*rows.shape, k)
     index, distance = index.view(shape), distance.view(shape)
     options = _options(base, axes, cells, sizes, blocks, rows[:, ::2], index[:, ::2])
@@ -200,14 +203,6 @@ def _looked_into(
     cell = cells.cell[near].flatten(1)
     is_in = [here.gather(1, cell).view(-1, near.shape[2]) for here in into]
     return list(zip(numbers, share.tolist(), is_in, strict=True))
-
-
-def _in_blocks(base: Base, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    parts = [rows[at : at + ROWS] for at in range(0, len(rows), ROWS)]
-    found = [base.nearest(base.points[part], part, k) for part in parts]
-    return torch.cat([i for i, _ in found]), torch.cat([d for _, d in found])
 
 
 def _ranks(
