@@ -202,3 +202,53 @@ def test_what_is_mapped_from_disk_stays_there(tmp_path, monkeypatch):
     assert not isinstance(held.points, np.memmap)
     assert (opened.points == held.points).all()
     assert (opened.neighbors(5).indices == held.neighbors(5).indices).all()
+
+
+LIMITED = """
+import resource, sys
+import numpy as np, torch, scipy.sparse.csgraph, sklearn.cluster
+import curalab as cl
+
+def take():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["VmData"].split()[0]) * 1024
+
+def findings(emb):
+    n = len(emb)
+    given = np.arange(n) % 5
+    given[7] = 1
+    proba = np.full((n, 5), 0.05) + 0.75 * np.eye(5)[np.arange(n) % 5]
+    copies = cl.find_duplicates(emb, threshold=0.999, random_state=0)
+    yield int(n - copies.keep.sum())
+    yield cl.find_outliers(emb, method="knn", random_state=0).top(1)[0]
+    pool = cl.Pool(embedding=emb, labels=given, proba=proba)
+    yield cl.find_label_errors(pool, random_state=0).worst(1)[0]
+    yield cl.cluster(emb, method="hdbscan", random_state=0).n_clusters
+
+list(findings(cl.Embedding(vectors=np.random.default_rng(0).normal(size=(400, 64)))))
+emb = cl.Embedding.open(sys.argv[1])
+more = int(emb.vectors.nbytes * 0.85)
+resource.setrlimit(resource.RLIMIT_DATA, (take() + more, take() + more))
+try:
+    np.ones(emb.vectors.nbytes // 8)
+except MemoryError:
+    print(*findings(emb))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="limits memory as Linux does")
+def test_all_stages_in_less_memory_than_the_vectors_take(tmp_path):
+    """100,000 rows of 2,048 dimensions, ten groups; a copy, a far row and a wrong label."""
+    rng = np.random.default_rng(0)
+    axes, middle = rng.normal(size=(40, 2_048)).astype(np.float32), 3 * rng.normal(size=(10, 40))
+    for at in range(0, 100_000, 5_000):
+        x = (middle[rng.integers(10, size=5_000)] + rng.normal(size=(5_000, 40))) @ axes
+        x += rng.normal(size=x.shape)
+        if at == 0:
+            x[10], x[20] = x[11], rng.normal(scale=99, size=2_048)
+        part = Embedding(vectors=x.astype(np.float32), ids=range(at, at + 5_000))
+        part.append_to(tmp_path / "emb") if at else part.save(tmp_path / "emb")
+    command = [sys.executable, "-W", "ignore", "-c", LIMITED, str(tmp_path / "emb")]
+    threads = {**os.environ, "OMP_NUM_THREADS": "2"}
+    ran = subprocess.run(command, capture_output=True, text=True, env=threads)
+    assert ran.stdout.split() == ["1", "20", "7", "10"], ran.stderr[-2_000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -11,12 +12,16 @@ from curalab._check import FloatArray, IntArray
 from curalab._points import unit_rows
 from curalab.embedding import Embedding
 
-__all__ = ["Rows", "k_means", "nearest_centre", "rank_within"]
+__all__ = ["Rows", "k_means", "means_of", "nearest_centre", "rank_within"]
 
 _BLOCK = 4_096  # rows at a time
 _ROWS_A_CENTRE = 256  # that k-means looks at; more move the centres little
 _STEPS = 10
 _FEW, _STARTS = 200, 10  # of few rows the best of ten seedings: one alone may split badly
+
+
+class _Points(Protocol):
+    def __getitem__(self, rows: IntArray) -> FloatArray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +92,27 @@ def _seeds(points: FloatArray, k: int, random_state: np.random.RandomState) -> F
         new[row] = 0
         square = np.minimum(square, new) if i else new
     return points[picked]
+
+
+def means_of(rows: _Points, group: IntArray, n_groups: int) -> FloatArray:
+    """Return the mean of each group's rows, (n_groups, d), float64; those of group -1 are left out.
+
+    Parameters
+    ----------
+    rows : object
+        ``rows[numbers]`` are some of the rows, (m, d); not more than a block is asked for.
+    group : ndarray of shape (n,), int
+    n_groups : int
+        Each has a row at least.
+    """
+    from scipy.sparse import csr_matrix
+
+    some, total = np.flatnonzero(group >= 0), np.float64(0)
+    for at in range(0, len(some), _BLOCK):
+        block = some[at : at + _BLOCK]
+        held = np.ones(len(block)), group[block], np.arange(len(block) + 1)
+        total = total + csr_matrix(held, shape=(len(block), n_groups)).T @ rows[block]
+    return np.asarray(total / np.bincount(group[some], minlength=n_groups)[:, None])
 
 
 def nearest_centre(

@@ -25,25 +25,23 @@ class Outside:
     points : ndarray of shape (n, d)
     core : ndarray of shape (n,)
         Distance of each row within which it has its `min_samples` neighbours.
-
-    Attributes
-    ----------
-    points : ndarray of shape (n, d), float32
-        The points about their mean: |x|² + |y|² - 2xy cancels badly far from the origin.
     """
 
     def __init__(self, points: FloatArray, core: FloatArray) -> None:
         import torch
 
-        n, d = points.shape
-        held = np.ones((n, d + 2), dtype=np.float32)  # x·y + |x|²/2 + |y|²/2 in one product
-        self.points: FloatArray = held[:, :d]
-        np.subtract(
-            points, points.mean(axis=0, dtype=np.float64), out=self.points, casting="unsafe"
-        )
-        held[:, d] = np.einsum("ij,ij->i", self.points, self.points) / 2
-        self._held, self._core = torch.from_numpy(held), core
+        self._points, self._core = points, core
+        self._mean = points.mean(axis=0, dtype=np.float64)
+        half = [np.square(self[block]).sum(axis=1) / 2 for block in self._blocks()]
+        self._half = torch.from_numpy(np.concatenate(half))
         self._half_core = torch.from_numpy((core**2 / 2).astype(np.float32))
+
+    def __getitem__(self, rows: slice | IntArray) -> FloatArray:
+        """Return some points about the mean of all, float32: far from it, products cancel badly."""
+        return np.asarray(self._points[rows] - self._mean, dtype=np.float32)
+
+    def _blocks(self) -> list[slice]:
+        return [slice(at, at + _COLUMNS) for at in range(0, len(self._points), _COLUMNS)]
 
     def nearest(self, rows: IntArray, part: IntArray) -> tuple[IntArray, FloatArray]:
         """Return the nearest row of another part for each of `rows`, and how far it is.
@@ -58,24 +56,24 @@ class Outside:
         for at in tqdm(range(0, len(rows), _ROWS), "spanning tree", delay=2, disable=None):
             some = rows[at : at + _ROWS]
             found[at : at + _ROWS] = self._of_block(torch.from_numpy(some), parts, core).numpy()
-        gap = self.points[rows].astype(np.float64) - self.points[found]
+        gap = self._points[rows].astype(np.float64) - self._points[found]
         straight = np.linalg.norm(gap, axis=1)
         return found, np.maximum(np.maximum(straight, self._core[rows]), self._core[found])
 
     def _of_block(self, rows: torch.Tensor, part: torch.Tensor, core: torch.Tensor) -> torch.Tensor:
         import torch
 
-        asked = -self._held[rows]
-        asked[:, -2:] = -asked[:, [-1, -2]]
+        asked, half = torch.from_numpy(self[rows.numpy()]), self._half[rows].unsqueeze(1)
         own = part[rows].unsqueeze(1)
         best, found = torch.full((len(rows),), torch.inf), torch.zeros(len(rows), dtype=torch.int64)
-        for at in range(0, len(part), _COLUMNS):
-            columns = slice(at, at + _COLUMNS)
-            gap = asked @ self._held[columns].T  # half the squared distance
+        for columns in self._blocks():
+            others = torch.from_numpy(self[columns])
+            gap = torch.addmm(self._half[columns], asked, others.T, alpha=-1)
+            gap += half  # half the squared distance
             torch.maximum(gap, core[columns], out=gap)
             gap.masked_fill_(own == part[columns], torch.inf)
             least, place = gap.min(dim=1)  # the core of the row itself changes no order
             closer = least < best
             best = torch.where(closer, least, best)
-            found = torch.where(closer, place + at, found)
+            found = torch.where(closer, place + columns.start, found)
         return found

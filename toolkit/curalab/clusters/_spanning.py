@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curalab._cells import means_of
 from curalab.clusters._outside import Outside
 from curalab.neighbors import nearest
 from curalab.pool import FloatArray, IntArray
@@ -113,7 +114,7 @@ def joined(forest: csr_matrix, part: IntArray, search: Outside) -> csr_matrix:
     if part.max() < 1:
         return forest
     home = int(np.bincount(part[part >= 0]).argmax())  # the others join it, so it asks nothing
-    rows = _facing(search.points, part, home)
+    rows = _facing(search, part, home)
     found, reach = rows.copy(), np.full(len(rows), np.inf)
     while len(rows):
         stale = np.flatnonzero(part[rows] == part[found])
@@ -128,7 +129,7 @@ def joined(forest: csr_matrix, part: IntArray, search: Outside) -> csr_matrix:
     return minimum_spanning_tree(forest)
 
 
-def _facing(points: FloatArray, part: IntArray, largest: int) -> IntArray:
+def _facing(search: Outside, part: IntArray, largest: int) -> IntArray:
     """Return rows of every part but the largest: all, or those that face other parts."""
     sizes = np.bincount(part[part >= 0])
     others = np.flatnonzero((part >= 0) & (part != largest))
@@ -136,18 +137,23 @@ def _facing(points: FloatArray, part: IntArray, largest: int) -> IntArray:
         return others
     order = np.argsort(part, kind="stable")
     groups = np.split(order[part[order] >= 0], sizes.cumsum()[:-1])
-    middles = np.array([points[group].mean(axis=0) for group in groups])
+    middles = means_of(search, part, len(sizes))
     faced = nearest(middles, min(_FACED, len(sizes) - 1), metric="euclidean").indices
     share, chosen = -(-_ASKED // len(sizes)), []
     for number in np.flatnonzero(np.arange(len(sizes)) != largest):
         group = groups[number]
         if len(group) > share:
-            some, ahead = points[group], middles[faced[number]]
-            gap = np.square(ahead).sum(axis=1) / 2 - some @ ahead.T
-            gap = gap.min(axis=1) + np.square(some).sum(axis=1) / 2
-            group = group[np.argsort(gap, kind="stable")[:share]]
+            parts = np.array_split(group, -(-len(group) // _BLOCK))
+            gap = [_squared_gap(search[some], middles[faced[number]]) for some in parts]
+            group = group[np.argsort(np.concatenate(gap), kind="stable")[:share]]
         chosen.append(group)
     return np.concatenate(chosen)
+
+
+def _squared_gap(points: FloatArray, centres: FloatArray) -> FloatArray:
+    """Return half the squared distance of each point from the nearest centre."""
+    gap = np.square(centres).sum(axis=1) / 2 - points @ centres.T
+    return np.asarray(gap.min(axis=1) + np.square(points).sum(axis=1) / 2)
 
 
 def _reachability(neighbors: IntArray, length: FloatArray, core: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curalab._cells import Rows
+from curalab._cells import Rows, means_of
 from curalab._check import FloatArray, IntArray
 from curalab.duplicates._measured import measured_pairs, similarity_of, squared_reach
 from curalab.duplicates._pairs import (
@@ -104,18 +104,14 @@ def _stars(embedding: Embedding, threshold: float, part: IntArray) -> IntArray:
 
     It is the one nearest to the mean. Of the rows of large groups a block is looked at at a time.
     """
-    from scipy.sparse import csr_matrix
-
     large = np.flatnonzero(part >= 0)
     group, rows = np.unique(part[large], return_inverse=True)[1], Rows.of(embedding)
     size = np.bincount(group)
     step = max(1, _CELLS // max(len(size), embedding.shape[1]))
     blocks = [slice(at, at + step) for at in range(0, len(large), step)]
-    mean = np.zeros((len(size), embedding.shape[1]))
-    for block in blocks:
-        held = np.ones(len(group[block])), group[block], np.arange(len(group[block]) + 1)
-        mean += csr_matrix(held, shape=(len(group[block]), len(size))).T @ rows[large[block]]
-    mean /= size[:, None]
+    of_group = np.full(len(embedding), -1)
+    of_group[large] = group
+    mean = means_of(rows, of_group, len(size))
     away = [np.linalg.norm(rows[large[block]] - mean[group[block]], axis=1) for block in blocks]
     far = np.concatenate(away)
     least = np.full(len(size), np.inf)

@@ -93,13 +93,13 @@ class Base:
         for number, tile in enumerate(score):
             begin = at + number * _TILE
             points = self.points[begin : begin + _TILE]
-            if len(points) == _TILE:
-                torch.mm(rows, points.T, out=tile)
-            else:
-                tile[:, : len(points)] = rows @ points.T
-                tile[:, len(points) :] = -torch.inf
+            n = len(points)
+            if n < _TILE:  # for each shape of a product, torch keeps what it made for it
+                points = torch.nn.functional.pad(points, (0, 0, 0, _TILE - n))
+            torch.mm(rows, points.T, out=tile)
+            tile[:, n:] = -torch.inf
             if self.half_square is not None:
-                tile[:, : len(points)] -= self.half_square[begin : begin + _TILE]
+                tile[:, :n] -= self.half_square[begin : begin + _TILE]
             groups.append(torch.nn.functional.max_pool1d(tile.unsqueeze(0), _GROUP)[0])
         largest = torch.cat(groups, dim=1)
         if own is not None:
