@@ -290,3 +290,16 @@ def test_other_packages_add_methods(emb, monkeypatch):
     assert find_outliers(emb, method="theirs").top(1).tolist()
     with pytest.raises(ImportError, match="no such thing"):
         find_outliers(emb, method="broken")
+
+
+def test_lists_keep_what_is_in_them_and_tables_are_no_column():
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    groups = cl.Pool(embedding=x, groups=[np.nan, "a", None, "b"]).groups
+    assert pd.isna(groups).tolist() == [True, False, True, False]
+    assert cl.Pool(embedding=x, order=[3, 1, 2, 0]).order.dtype.kind == "i"
+    with pytest.raises(ValueError, match="present for every row"):
+        cl.find_shift(x, groups=[np.nan, "a", "a", "b"])
+    for name in ("labels", "groups", "order"):
+        for value in (pd.DataFrame({"a": [1, 2, 1, 2]}), np.ones((4, 2))):
+            with pytest.raises(ValueError, match=f"The '{name}' parameter must be one column"):
+                cl.Pool(embedding=x, **{name: value})

@@ -91,14 +91,19 @@ class Pool:
         put("data", self.embedding.data if self.data is None else self.data)
         for name, value in parts.items():
             if value is not None:
+                if name != "proba" and getattr(value, "ndim", 1) != 1:
+                    rule = "one column, a value for each item"
+                    raise ValueError(complain(name, rule, what=f"shape {value.shape}"))
                 put(name, align(name, value, self.embedding.ids))
         if self.proba is not None:
             put("proba", self._checked_proba())
         if self.labels is not None:
             self._check_labels()
         for name in ("groups", "order"):
-            if getattr(self, name) is not None:
-                put(name, read_only(np.asarray(getattr(self, name))))
+            value = getattr(self, name)
+            if value is not None:  # an array of a list would make texts of all that is in it
+                is_array = hasattr(value, "__array__")
+                put(name, read_only(np.asarray(value if is_array else pd.Series(list(value)))))
         if self.target is not None:
             put("target", as_embedding(self.target, metric=self.embedding.metric, name="target"))
         clean: Any = self.reference
