@@ -15,7 +15,7 @@ __all__ = ["ReviewBudget", "review_budget"]
 
 _PRIOR = np.array([0.0, 1.0])  # a quality that is a probability: intercept and slope
 _SPREAD = np.array([1.5, 0.5])
-_DRAWS = 500
+_DRAWS, _AGAIN = 500, 8
 _EDGE = 1e-4  # qualities nearer to 0 or 1 count as this near
 _TAIL = 0.025
 
@@ -67,7 +67,7 @@ def review_budget(
 
     The chance that a label is wrong is taken to be a logistic function of its quality, on the
     scale of log-odds. Before any verdict it is 1 - quality; each verdict moves intercept and slope
-    (Bayesian logistic regression, Laplace approximation). So verdicts on the worst labels alone say
+    (Bayesian logistic regression). So verdicts on the worst labels alone say
     something of the others, as far as the method's ranking goes on as it began; a few verdicts on
     labels picked at random among the others make the estimate safer, and are welcome.
 
@@ -95,9 +95,9 @@ def review_budget(
 
     Notes
     -----
-    Where the model holds, the interval covered what was left in 91 to 94 of 100 draws (250 verdicts
+    Where the model holds, the interval covered what was left in 93 to 98 of 100 draws (250 verdicts
     on 2,000 labels). On thirteen columns of real and planted errors it did in 69 of 78 reviews of
-    up to 600 verdicts; where it did not, more was expected than there was.
+    up to 600 verdicts; in seven of the other nine more was expected than there was.
 
     References
     ----------
@@ -182,7 +182,11 @@ def _sigmoid(z: FloatArray) -> FloatArray:
 
 
 def _posterior(x: FloatArray, wrong: BoolArray, rng: np.random.Generator) -> FloatArray:
-    """Return draws of intercept and slope, shape (n_draws, 2), from the Laplace approximation."""
+    """Return draws of intercept and slope, shape (n_draws, 2).
+
+    They are drawn from the Laplace approximation, and drawn again by how much likelier each is
+    than that says: where no label far down is wrong it is much too wide.
+    """
     from scipy.optimize import minimize
 
     design, precision = np.column_stack([np.ones(len(x)), x]), _SPREAD**-2.0
@@ -196,4 +200,8 @@ def _posterior(x: FloatArray, wrong: BoolArray, rng: np.random.Generator) -> Flo
     theta = minimize(loss, _PRIOR, jac=True, method="BFGS").x
     p = _sigmoid(design @ theta)
     bend = design.T @ (design * (p * (1 - p))[:, None]) + np.diag(precision)
-    return np.asarray(rng.multivariate_normal(theta, np.linalg.inv(bend), size=_DRAWS))
+    drawn = rng.multivariate_normal(theta, np.linalg.inv(bend), size=_AGAIN * _DRAWS)
+    gap = drawn - theta
+    likelier = np.einsum("ij,jk,ik->i", gap, bend, gap) / 2 - [loss(one)[0] for one in drawn]
+    weight = np.exp(likelier - likelier.max())
+    return np.asarray(drawn[rng.choice(len(drawn), _DRAWS, p=weight / weight.sum())])
