@@ -67,9 +67,9 @@ def review_budget(
 
     The chance that a label is wrong is taken to be a logistic function of its quality, on the
     scale of log-odds. Before any verdict it is 1 - quality; each verdict moves intercept and slope
-    (Bayesian logistic regression). So verdicts on the worst labels alone say
-    something of the others, as far as the method's ranking goes on as it began; a few verdicts on
-    labels picked at random among the others make the estimate safer, and are welcome.
+    (Bayesian logistic regression). So verdicts on the worst labels alone say something of the
+    others, as far as the method's ranking goes on as it began; a few verdicts on labels picked at
+    random among the others make the estimate safer, and are welcome.
 
     Parameters
     ----------
