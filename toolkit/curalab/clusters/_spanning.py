@@ -97,7 +97,7 @@ def chained(forest: csr_matrix) -> csr_matrix:
 def joined(forest: csr_matrix, part: IntArray, search: Outside) -> csr_matrix:
     """Return the shortest forest of the edges of another one and of edges that join its parts.
 
-    Of up to 1,024 rows outside the largest part, all are compared with the rows of other parts,
+    Of up to 512 rows outside the largest part, all are compared with the rows of other parts,
     and the edges that join are the shortest there are. Of more, about so many are, an equal number
     from each part: those that are nearest to the middle of another part, among the eight whose
     middles are nearest to its own.

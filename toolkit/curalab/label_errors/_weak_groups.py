@@ -11,7 +11,7 @@ from curalab.pool import Pool
 __all__ = ["weak_groups"]
 
 _EXPECTED = 0.01  # share of false rows among those that begin a group
-_TIMES = 2  # as often as elsewhere,
+_TIMES = 2  # as often as in all rows,
 _LEAST = 0.25  # and so often, labels must be contradicted around a row
 _SIZE = 15  # rows of a group, at least
 
@@ -24,8 +24,8 @@ def weak_groups(pool: Pool, *, k: int = 30) -> pd.DataFrame:
 
     A row begins a group where, among its `k` nearest labelled rows, the model contradicts more
     labels than its share of all rows explains: a binomial test, corrected for the number of rows
-    so that 1 % of them are expected to be false [1]_, and at least a quarter and twice the share
-    elsewhere. Groups are what the neighbour graph connects of such rows, 15 at least. Where the
+    so that 1 % of them are expected to be false [1]_, and at least a quarter and twice that share
+    of all. Groups are what the neighbour graph connects of such rows, 15 at least. Where the
     model contradicts labels here and there, there is none.
 
     Parameters
