@@ -35,8 +35,8 @@ def by_blocks(function: Callable[[slice], AnyArray], array: AnyArray) -> AnyArra
     blocks = [slice(at, at + step) for at in range(0, max(len(array), 1), step)]
     share = -(-len(blocks) // min(os.cpu_count() or 1, _MOST))
     parts = [blocks[at : at + share] for at in range(0, len(blocks), share)]
-    if len(parts) == 1:
-        return np.concatenate([function(rows) for rows in blocks])
-    with ThreadPoolExecutor(len(parts)) as pool:
-        done = pool.map(lambda part: [function(rows) for rows in part], parts)
-        return np.concatenate([found for part in done for found in part])
+    first, rest = parts[0], parts[1:]
+    with ThreadPoolExecutor(max(len(rest), 1)) as pool:  # starts no thread before it has work
+        later = pool.map(lambda part: [function(rows) for rows in part], rest)
+        done = [[function(rows) for rows in first], *later]
+    return np.concatenate([found for part in done for found in part])

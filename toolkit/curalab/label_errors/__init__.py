@@ -267,7 +267,7 @@ def find_label_errors(
 
 def _judged(pool: Pool) -> tuple[BoolArray, dict[str, int]]:
     """Return the rows whose label can be judged, and the classes too small for it."""
-    size = np.bincount(pool.codes[pool.is_labelled], minlength=1)
+    size = np.bincount(pool.codes + 1, minlength=2)[1:]
     if (size > 0).sum() < 2:
         got = "no label" if not size.any() else "labels of 1 class"
         raise ValueError(complain("labels", "of at least 2 classes", what=got))
@@ -278,9 +278,10 @@ def _judged(pool: Pool) -> tuple[BoolArray, dict[str, int]]:
         most = int(size.max())
         got = f"{most} row{'s' * (most != 1)} in the largest"
         raise ValueError(complain("labels", rule, what=got))
-    if too_few:
-        told = f"{first_few(too_few)} have fewer than {_FEWEST} rows, which are not judged."
-        _log.warning("find_label_errors: the classes %s", told)
+    if not too_few:
+        return pool.is_labelled, {}
+    told = f"{first_few(too_few)} have fewer than {_FEWEST} rows, which are not judged."
+    _log.warning("find_label_errors: the classes %s", told)
     return pool.is_labelled & ~np.isin(pool.codes, small), too_few
 
 

@@ -68,7 +68,12 @@ def likeliest(proba: FloatArray) -> IntArray:
 
 
 def label_issues(
-    codes: IntArray, proba: FloatArray, filter_by: str, *, best: IntArray | None = None
+    codes: IntArray,
+    proba: FloatArray,
+    filter_by: str,
+    *,
+    best: IntArray | None = None,
+    own: FloatArray | None = None,
 ) -> BoolArray:
     """Return whether each label is marked as an error by the filter named, shape (n,).
 
@@ -82,12 +87,14 @@ def label_issues(
         The filter.
     best : ndarray of shape (n,), int, default=None
         The likeliest class of each row, where it is known already.
+    own : ndarray of shape (n,), default=None
+        The probability of each label, where it is known already.
     """
     n_classes = proba.shape[1]
     size = np.bincount(codes, minlength=n_classes)
     narrow = codes.astype(np.min_scalar_type(n_classes))  # few bits sort faster
     rows = np.split(np.argsort(narrow, kind="stable"), np.cumsum(size)[:-1])  # of each class
-    own = _picked(proba, codes)
+    own = _picked(proba, codes) if own is None else own
     best = likeliest(proba) if best is None else best
     guess = _confident_class(proba, _thresholds(own, rows), best)
     if filter_by == "confident_learning":

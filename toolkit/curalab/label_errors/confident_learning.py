@@ -59,8 +59,10 @@ class ConfidentLearning:
         suggested = pool.classes[best]
         if not judged.all():
             codes, proba, best = codes[judged], proba[judged], best[judged]
-        quality = np.clip(label_scores(codes, proba, self.rank), 0, 1)
-        is_error = label_issues(codes, proba, self.filter_by, best=best)
+        score = label_scores(codes, proba, self.rank)
+        own = score if self.rank == "self_confidence" else None
+        is_error = label_issues(codes, proba, self.filter_by, best=best, own=own)
+        quality = np.clip(score, 0, 1, out=score)
         if not judged.all():
             quality, is_error = _spread(quality, judged, 1.0), _spread(is_error, judged, False)
         details = {"is_error": is_error, "cut": {"rule": f"cleanlab, {self.filter_by}"}}

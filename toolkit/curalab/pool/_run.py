@@ -183,7 +183,8 @@ def _checked_numbers(name: str, spec: Array, array: AnyArray, pool: Pool) -> Any
 
 def _checked_classes(name: str, spec: Array, array: AnyArray, pool: Pool) -> AnyArray:
     known = pd.Index(pool.classes if pool.classes is not None else [])
-    given = pd.unique(array[pool.is_labelled] if spec.rows == "labelled" else array)
+    partly = spec.rows == "labelled" and not pool.is_labelled.all()
+    given = pd.unique(array[pool.is_labelled] if partly else array)
     unknown = given[~pd.isna(given) & (known.get_indexer(pd.Index(given)) < 0)]
     if len(unknown):
         raise _broken(name, spec, "labels of the pool's classes", first_few(unknown))
