@@ -28,6 +28,7 @@ __all__ = [
 
 _NARROW = 5.0  # rows that the prior of log T around 0 counts for
 _LINE, _CLASS = 10.0, 5.0  # the same of log slope and offset, and of each class's part of it
+_TAIL = 4.0  # of the latter: as heavy as Student's t, so that a class clearly off is let go
 _TINY = 1e-12
 _STEPS, _STARTS = 20, 3
 _PARTS = 5
@@ -90,8 +91,8 @@ def fit(proba: FloatArray, codes: IntArray, weight: FloatArray, n_classes: int) 
     """Return the calibrator of the least log loss; a code of -1 is a class that has no column.
 
     After the temperature, the chance that the likeliest class is right has a slope, an offset and
-    a part of the offset for each of the `n_classes` that may be likeliest. Normal priors around
-    no change keep few rows from asking for much.
+    a part of the offset for each of the `n_classes` that may be likeliest. Priors around no change
+    keep few rows from asking for much: normal ones, but Student's t for a class's part.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -108,9 +109,11 @@ def fit(proba: FloatArray, codes: IntArray, weight: FloatArray, n_classes: int) 
         at = slope * odds + both + parts[top]
         off = weight * (expit(at) - right)
         value = weight @ np.logaddexp(0, np.where(right, -at, at))
-        value += (_LINE * (theta[:2] @ theta[:2]) + _CLASS * (parts @ parts)) / 2
+        far = 1 + _CLASS * parts**2 / _TAIL
+        value += _LINE * (theta[:2] @ theta[:2]) / 2 + _TAIL / 2 * np.log(far).sum()
         step = [slope * (off @ odds) + _LINE * theta[0], off.sum() + _LINE * both]
-        return value, np.append(step, np.bincount(top, off, minlength=n_classes) + _CLASS * parts)
+        each = np.bincount(top, off, minlength=n_classes) + _CLASS * parts / far
+        return value, np.append(step, each)
 
     theta = minimize(loss, np.zeros(2 + n_classes), jac=True, method="L-BFGS-B").x
     return Calibrator(temperature, float(np.exp(theta[0])), theta[1] + theta[2:])

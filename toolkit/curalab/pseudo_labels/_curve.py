@@ -30,6 +30,8 @@ class Honesty:
     All confidence is calibrated, unless a name says `raw`. All accuracy is of judged rows by their
     confidence as calibrated on others (by their own it would be too high: .06 on CIFAR), and of
     proposals of a class that was judged; `says` tells for which share of the rows that holds.
+    Proposals of discovered classes count where `new_classes` asks for them, as in
+    `PseudoLabels.accept`, and by class; they are judged where `truth` has rows of them.
 
     Attributes
     ----------
@@ -76,7 +78,19 @@ class Honesty:
             f"{got['accuracy']:.1%} ({got['low']:.1%} to {got['high']:.1%}) of the proposals are "
             f"right, seen on {got['n']:.0f} rows, for {len(self.covered):,} of {n_new:,} "
             f"unlabelled rows{left_out}; confidence is off by {error['after']:.3f} on average "
-            f"({error['before']:.3f} before calibration, {error['chance']:.3f} by chance){warned}"
+            f"({error['before']:.3f} before calibration, {error['chance']:.3f} by chance)"
+            f"{self._says_new}{warned}"
+        )
+
+    @property
+    def _says_new(self) -> str:
+        both, old = (self._seen(0.0, new_classes=new)["n"] for new in (True, False))
+        if both <= old:
+            return ""
+        got = _table(self._counted[self._counted["is_new"]])
+        return (
+            f"; {got['accuracy']:.1%} ({got['low']:.1%} to {got['high']:.1%}) of the proposals of "
+            f"discovered classes are right, seen on {got['n']:.0f} rows"
         )
 
     def __repr__(self) -> str:
@@ -115,7 +129,9 @@ class Honesty:
         chance = np.sqrt(2 / np.pi * spread)  # the mean absolute value of a normal
         return {**found, "chance": float((chance * bins["n"]).sum() / bins["n"].sum())}
 
-    def curve(self, thresholds: Iterable[float] = _AT) -> pd.DataFrame:
+    def curve(
+        self, thresholds: Iterable[float] = _AT, *, new_classes: bool = False
+    ) -> pd.DataFrame:
         """Return what accepting everything at or above a threshold brings, one row a threshold.
 
         `coverage` is the share of all unlabelled rows that it accepts, `n` the judged rows above
@@ -124,7 +140,7 @@ class Honesty:
         """
         at = [check_real("thresholds", t, low=0, high=1) for t in thresholds]
         index = pd.Index(at, name="threshold", dtype=float)
-        return pd.DataFrame([self._seen(t) for t in at], index=index)
+        return pd.DataFrame([self._seen(t, new_classes=new_classes) for t in at], index=index)
 
     def by_class(self, threshold: float = 0.0) -> pd.DataFrame:
         """Return the same for the proposals of each class, at one threshold.
@@ -163,11 +179,14 @@ class Honesty:
         ]
         return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="bin"))
 
-    def threshold(self, accuracy: float = 0.95, *, margin: float = 0.02) -> float:
+    def threshold(
+        self, accuracy: float = 0.95, *, margin: float = 0.02, new_classes: bool = False
+    ) -> float:
         """Return the lowest confidence above which labels are right as often as wanted.
 
-        Of the proposals at or above it (for the rows `covered`), at least ``accuracy - margin``
-        are right: with a chance of 95 %, the choice of the threshold included.
+        Of the proposals at or above it (for the rows `covered`, and with `new_classes` those of
+        discovered classes that were judged), at least ``accuracy - margin`` are right: with a
+        chance of 95 %, the choice of the threshold included.
 
         Raises
         ------
@@ -176,11 +195,12 @@ class Honesty:
         """
         check_real("accuracy", accuracy, low=0, high=1)
         check_real("margin", margin, low=0, high=accuracy)
-        some = self._counted
+        some = self._asked(new_classes=new_classes)
         columns = (some[c].to_numpy() for c in ("held_out", "right", "weight"))
         found = certified(*columns, least=accuracy - margin)
         if found is None:
-            best = max((self._seen(t) for t in _AT), key=lambda seen: seen["low"])
+            all_ = (self._seen(t, new_classes=new_classes) for t in _AT)
+            best = max(all_, key=lambda seen: seen["low"])
             rule = f"one that the {some['weight'].sum():.0f} rows judged can show, less 'margin'"
             what = f"{accuracy:g} - {margin:g}, where at best {best['low']:.3f} is sure"
             hint = (
@@ -208,10 +228,14 @@ class Honesty:
 
     @cached_property
     def _counted(self) -> pd.DataFrame:
-        """The judged rows whose proposal would be one of `covered`."""
-        known = pd.Index(self.judged["label"].unique()) if len(self.unjudged) else self.soft.classes
-        kept = self.judged["predicted"].isin(known) & ~self.judged["is_new"]
-        return self.judged[kept]
+        """The judged rows whose proposal is of a class that was judged."""
+        counted = pd.Index(self.soft.classes).difference(self.unjudged.index, sort=False)
+        return self.judged[self.judged["predicted"].isin(counted)]
+
+    def _asked(self, *, new_classes: bool) -> pd.DataFrame:
+        """Return them, or only those whose proposal would be one of `covered`."""
+        some = self._counted
+        return some if new_classes else some[~some["is_new"]]
 
     @cached_property
     def _holds(self) -> BoolArray:
@@ -220,9 +244,12 @@ class Honesty:
         held[self.soft.ids.get_indexer(self.covered)] = True
         return held
 
-    def _seen(self, threshold: float) -> dict[str, float]:
-        some, n_new = self._counted, int((~self.soft.given).sum())
-        n_inside = int((self._holds & (self.soft.confidence >= threshold)).sum())
+    def _seen(self, threshold: float, *, new_classes: bool = False) -> dict[str, float]:
+        some, n_new = self._asked(new_classes=new_classes), int((~self.soft.given).sum())
+        inside = self._holds
+        if new_classes:
+            inside = inside | (self.soft.is_new & ~np.isin(self.soft.labels, self.unjudged.index))
+        n_inside = int((inside & (self.soft.confidence >= threshold)).sum())
         coverage = n_inside / n_new if n_new else np.nan
         return {"coverage": coverage, **_table(some[some["held_out"] >= threshold])}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
 
 __all__ = ["judge"]
+
+# A run, the rows judged by it, their labels, and the column of each label.
+Judged: TypeAlias = "tuple[PseudoLabels, IntArray, Any, IntArray]"
 
 _ENOUGH, _MOST_ROUNDS = 200, 5
 
@@ -37,37 +40,38 @@ def judge(
     rng, method = np.random.default_rng(seed), method or STAGE.start_here
     folds = _folds(pool, n_folds, rng) if truth is None else []  # says what is missing, first
     full = pseudo_label(pool, method=method, random_state=seed)
+    n_classes = len(with_classes(pool, resolve(STAGE, method)[1]).classes)
     if truth is not None:
         told = _told(pool, truth)
         rows = rows_of(pool.ids, told.index, name="truth")
-        runs = [(full, rows, told.to_numpy(dtype=object))]
+        runs = [_named(full, rows, told.to_numpy(dtype=object), n_classes)]
+        n_classes = full.proba.shape[1]  # what was discovered is judged, too
     else:
         runs = []
         for hidden in tqdm(folds, "labels hidden", delay=2, disable=None):
             rows = np.flatnonzero(hidden)
             run = pseudo_label(_without(pool, hidden), method=method, random_state=seed)
-            runs.append((run, rows, pool.classes[pool.codes[rows]]))
-    n_classes = len(with_classes(pool, resolve(STAGE, method)[1]).classes)
+            runs.append((run, rows, pool.classes[pool.codes[rows]], pool.codes[rows]))
     return full, *_judged(runs, full, n_classes, rng), seed
 
 
 def _judged(
-    runs: list[tuple[PseudoLabels, IntArray, Any]],
+    runs: list[Judged],
     full: PseudoLabels,
     n_classes: int,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, Calibrator]:
-    width = max(run.proba.shape[1] for run, _, _ in runs)
+    width = max(run.proba.shape[1] for run, *_ in runs)
     parts = []
     probas: list[FloatArray] = []
     codes: list[IntArray] = []
-    for run, rows, label in runs:
-        codes.append(pd.Index(run.classes).get_indexer(pd.Index(label)))
+    for run, rows, label, code in runs:
+        codes.append(code)
         lacking = width - run.proba.shape[1]  # classes that another run discovered
         probas.append(np.pad(run.proba[rows], ((0, 0), (0, lacking))))
         predicted = run.labels[rows]
         told = {"row": rows, "label": label, "predicted": predicted, "is_new": run.is_new[rows]}
-        right = np.asarray(predicted == label, dtype=bool)
+        right = run.proba[rows].argmax(axis=1) == code
         parts.append(pd.DataFrame({**told, "right": right, "raw": run.confidence[rows]}))
     judged = pd.concat(parts, ignore_index=True)
     weight = 1 / np.bincount(judged["row"])[judged["row"]]
@@ -78,6 +82,39 @@ def _judged(
     judged["held_out"] = held_out(proba, code, weight, row, n_classes, rng)
     judged["weight"] = weight
     return judged.set_index(full.ids[row]), how
+
+
+def _named(full: PseudoLabels, rows: IntArray, label: Any, n_known: int) -> Judged:
+    """Return the rows judged with the column of the label of each, -1 where it has none.
+
+    A class that nobody named has the column that the other rows judged match it with (Hungarian):
+    with its own, a single row would always be right. One of a class of no other row is left out.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    code = pd.Index(full.classes).get_indexer(pd.Index(label))
+    proposed = full.proba[rows].argmax(axis=1)
+    unnamed, n_new = np.flatnonzero(code < 0), full.proba.shape[1] - n_known
+    if not len(unnamed) or not n_new:
+        return full, rows, label, code
+    of, _ = pd.factorize(label[unnamed])
+    column = proposed[unnamed] - n_known
+    table = np.zeros((int(of.max()) + 1, n_new))
+    np.add.at(table, (of[column >= 0], column[column >= 0]), 1)
+    for at in set(zip(of.tolist(), column.tolist(), strict=True)):
+        rest = table.copy()
+        if at[1] >= 0:
+            rest[at] -= 1
+        match = dict(zip(*linear_sum_assignment(-rest), strict=True))
+        to = match.get(at[0], -1)
+        mine = (of == at[0]) & (column == at[1])
+        code[unnamed[mine]] = n_known + to if to >= 0 and rest[at[0], to] else -1
+    kept = np.full(len(rows), True)
+    kept[unnamed] = np.bincount(of)[of] > 1
+    if not kept.any():
+        rule = "labels in 'labels', or of two rows or more each"
+        raise ValueError(complain("truth", rule, what="one row each of other classes"))
+    return full, rows[kept], label[kept], code[kept]
 
 
 def _told(pool: Pool, truth: Any) -> pd.Series[Any]:
