@@ -134,8 +134,8 @@ class Line:
             told.append("Every row has its label: nothing is proposed.")
         if self.judged is not None and (n := int((above & ~self._covered).sum())):
             told.append(
-                f"{n:,} of the rows above the line are of classes that no row was judged of: "
-                "the accuracy says nothing of these."
+                f"{n:,} of the rows above the line are of classes that no row was judged of, "
+                "or that were discovered: the accuracy says nothing of these."
             )
         if self.has_discovered and not discovered:
             told.append(
