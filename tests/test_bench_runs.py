@@ -13,7 +13,7 @@ import pytest
 
 import curalab as cl
 from bench.recorded import compared as against
-from bench.recorded import own_rows
+from bench.recorded import timed_rows
 from curalab.encoders._cache import runs_folder
 from curalab.leaderboard import PROTOCOLS, _cost, _work
 from curalab.leaderboard._compare import _holm, _p_value, pairs_of
@@ -432,7 +432,7 @@ def test_runs_lie_in_the_cache_folder(own_cache):
 
 def measured(seconds, ratio, contender="curalab", n=5_000, said=""):
     row = {"contender": contender, "n": n, "seconds": seconds, "ratio": ratio, "said": said}
-    return own_rows([{"name": "sizes:maps", "rows": [row, {**row, "contender": "umap-learn"}]}])
+    return timed_rows([{"name": "sizes:maps", "rows": [row, {**row, "contender": "umap-learn"}]}])
 
 
 def test_a_loss_of_over_30_percent_is_told():

@@ -47,7 +47,7 @@ def proposals(**changed):
     return PseudoLabels(**{**parts, **changed})
 
 
-def judged_on(soft, *, wrong_above=1, wrong_below=40, sure=(0.9, 0.6), unjudged=("c",)):
+def judged_on(soft, *, wrong_above=1, wrong_below=40, sure=(0.9, 0.6), unjudged=("c", "new_0")):
     """200 rows judged: 100 at a confidence of .9, 100 at .6, of a and b in turn."""
     right = np.arange(200) % 100 >= np.repeat([wrong_above, wrong_below], 100)
     predicted = np.array(["a", "b"], dtype=object)[np.arange(200) % 2]
@@ -271,6 +271,56 @@ def test_discovered_classes_wait_to_be_asked_for(found, items, ledger):
     assert ledger.apply(items).loc["z", "label"] == "new_0"
     plainly = proposals(is_new=np.zeros(11, dtype=bool))
     assert not walk(PseudoLabelPanel(plainly), ipywidgets.Checkbox)
+
+
+def with_discovered(soft, *, wrong):
+    """50 of the surer rows judged are of the discovered class, the first of them wrong."""
+    told = judged_on(soft, unjudged=("c",))
+    judged = told.judged.copy()
+    rows = judged.index[50:100]
+    judged.loc[rows, ["predicted", "label", "is_new"]] = ["new_0", "mice", True]
+    judged.loc[rows, "right"] = np.arange(50) >= wrong
+    return dataclasses.replace(told, judged=judged)
+
+
+def test_discovered_classes_that_were_judged_count_where_they_are_asked_for(soft):
+    panel = PseudoLabelPanel(with_discovered(soft, wrong=20))
+    panel.threshold = 0.9
+    seen = panel._line.judged.curve([0.9], new_classes=True).iloc[0]
+    assert numbers(panel)[1][0] == "98.0%"  # 49 of 50
+    assert list(panel._plot.data[2].y)[-1] == pytest.approx(98)
+    panel.discovered = True
+    assert numbers(panel)[1] == (
+        "79.0%",  # 79 of 100
+        f"of them right, {seen['low']:.1%} to {seen['high']:.1%} at 95 %, seen on 100 judged rows",
+    )
+    assert numbers(panel)[2][0] == "≈ 1"  # of five, the row of c not among them
+    assert "1 of the rows above the line are of classes that no row was judged of" in shown(panel)
+    assert list(panel._plot.data[2].y)[-1] == pytest.approx(79)
+    assert "79" in panel._plot.data[2].text[-1]
+    assert list(panel._plot.data[0].y)[-1] == pytest.approx(100 * seen["low"])
+    panel.discovered = False
+    assert list(panel._plot.data[2].y)[-1] == pytest.approx(98)
+
+
+def test_the_line_asked_for_is_that_of_what_is_to_be_accepted(soft):
+    panel = PseudoLabelPanel(with_discovered(soft, wrong=20))
+    panel.reach(0.9)
+    assert panel.threshold == 0.9
+    panel.discovered = True
+    assert "At best, of 100 judged rows above one 79.0%" in message(ValueError, panel.reach, 0.9)
+    panel.reach(0.7)
+    assert panel.threshold == 0.9
+
+
+def test_where_only_discovered_classes_were_judged_the_curve_appears_with_them(soft):
+    told = with_discovered(soft, wrong=20)
+    told = dataclasses.replace(told, judged=told.judged.query("predicted == 'new_0'"))
+    panel = PseudoLabelPanel(told)
+    assert numbers(panel)[1] == ("?", "are right: no judged row is above the line")
+    assert not len(panel._plot.data[2].x)
+    panel.discovered = True
+    assert len(panel._plot.data[2].x) == len(panel._plot.data[0].x) > 0
 
 
 # ---- into the ledger -----------------------------------------------------------------------------

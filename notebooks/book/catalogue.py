@@ -66,25 +66,46 @@ def _how_measured(recorded: pd.DataFrame) -> list[str]:
     return [
         *heading("What the numbers are", "-"),
         "Nothing on this page was estimated. A number stands here if it is recorded in the "
-        "project: in a method's docstring, with its data, or in ``tests/bench/recorded.csv``. "
-        "Recorded times are multiples of a reference kernel (a product of two matrices of "
-        "2,000 × 2,000 in float32 on the same machine), so that machines compare. Where nothing "
-        "is recorded, the command that measures it is given; run it in a clone of the "
-        "repository. Some benches need data that they cannot bring along, and say so.",
+        "project: in a method's docstring, with its data, or in ``tests/bench/recorded.csv``, "
+        "where times also stand as multiples of a reference kernel (a product of two matrices of "
+        "2,000 × 2,000 in float32), so that machines compare. Where nothing is recorded, the "
+        "command that measures it is given; run it in a clone of the repository. Some benches "
+        "need data that they cannot bring along, and say so.",
+        "",
+        "In the tables of times each contender has a process of its own: the time in bold is the "
+        "median of further runs on other objects, *first* that of the first run with the imports, "
+        "the memory what the first run takes above the rows. Rows are 384 numbers each; "
+        "``python tests/bench/run.py sizes`` measures all of it anew. An empty place: it would "
+        "take over four minutes, or the machine was not quiet.",
         "",
         *_times(frame),
     ]
 
 
 def _times(recorded: pd.DataFrame) -> list[str]:
-    if recorded.empty:
-        return []
-    lines = [".. list-table:: Recorded times", "   :header-rows: 1", ""]
-    lines += ["   * - bench", "     - rows", "     - times the kernel", "     - machine"]
-    for row in recorded.itertuples():
-        said = [f"``{row.bench}``", f"{row.n:,}", f"{row.ratio:g}", row.machine]
-        lines += [f"   {'*' if cell is said[0] else ' '} - {cell}" for cell in said]
-    return [*lines, ""]
+    """Return a table for each bench: a line a contender, a column for each number of rows."""
+    lines = []
+    for bench, rows in recorded.groupby("bench", sort=False):
+        sizes = sorted(rows["n"].unique())
+        lines += [f".. list-table:: ``{bench}``, {rows['machine'].iloc[-1]}"]
+        lines += ["   :header-rows: 1", "", "   * - contender"]
+        lines += [f"     - {n:,} rows" for n in sizes]
+        for name in sorted(rows["contender"].unique(), key=lambda name: "curalab" not in name):
+            of = rows[rows["contender"] == name].set_index("n")
+            lines += [f"   * - {name}"]
+            lines += [f"     - {_seen(of.loc[n])}" if n in of.index else "     -" for n in sizes]
+        lines += [""]
+    return lines
+
+
+def _seen(row: pd.Series) -> str:
+    """Return what a contender took and what its answer is worth."""
+    told = f"**{_seconds(row['seconds'])}**, first {_seconds(row['cold'])}; {row['MiB']:,.0f} MiB"
+    return told if pd.isna(row["value"]) else f"{told}; {row['measure']} {row['value']:.3f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
 
 
 def _stage_lines(stage: Stage, benches: Path, recorded: pd.DataFrame) -> list[str]:

@@ -43,6 +43,54 @@ def bench_outliers(quick):
     return compared(["clinc_shared with oos"], quick, n_deals=3)
 
 
+def bench_judged(quick):
+    """Category discovery under `honesty`: 100 to 300 of the rows without label judged; 10 deals.
+
+    "before" and "ece" are the error of the confidence on the rows that were not judged, "worst"
+    that of the worst deal, "chance" of a true confidence in the same bins; "covered" is the share
+    of deals whose 95 % interval, said of known and of discovered classes, holds the accuracy there.
+    """
+    rows = []
+    for name in ("clinc_shared", "digits", "mnist_t10k"):
+        held = set_of(name)
+        if held is None:
+            rows.append({"set": f"no benchmark data in {data()}"})
+            continue
+        deals = range(2 if quick else 10)
+        for n in (200,) if quick else (100, 200, 300):
+            seen = pd.DataFrame([judged(*held, n, seed) for seed in deals])
+            row = {"set": name, "judged": n, **seen.mean().round(3)}
+            rows.append({**row, "worst": round(seen["ece"].max(), 3)})
+    return rows
+
+
+def judged(emb, truth, n, seed):
+    """Return how true the confidence is on the rows left, after `n` of them were judged."""
+    import curalab as cl
+
+    labels, known = dealt(truth, seed)
+    free = pd.isna(labels)
+    rng = np.random.default_rng(seed)
+    picked = rng.choice(np.flatnonzero(free), n, replace=False)
+    told = pd.Series(truth[picked], index=emb.ids[picked])
+    method = "category_discovery"
+    found = cl.pseudo_labels.honesty(emb, labels, truth=told, method=method, random_state=seed)
+    plain = cl.pseudo_label(emb, labels, method=method, random_state=seed)
+    free[picked] = False
+    row, right = scores(truth, free, known, found.soft.labels)
+    said = found.curve([0.0], new_classes=True).iloc[0]
+    sure = found.soft.confidence[free]
+    true = rng.random((100, len(sure))) < sure
+    return {
+        "all": row["all"],
+        "before": calibration_error(plain.confidence[free], right[free]),
+        "ece": calibration_error(sure, right[free]),
+        "chance": np.mean([calibration_error(sure, one) for one in true]),
+        "said": said["accuracy"],
+        "covered": float(said["low"] <= row["all"] <= said["high"]),
+    }
+
+
 def compared(names, quick, n_deals=10):
     """Return one row a set and method."""
     from curalab.pseudo_labels import CategoryDiscovery, HiddenClassDiscovery

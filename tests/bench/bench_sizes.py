@@ -10,14 +10,14 @@ off by as much as a row is long, and a twentieth of the labels is drawn at rando
 median of up to three further `runs` (the first over 10 s is the last), each on objects of its own
 and on rows in another order, so that nothing made for one can be found by the next. Code that
 packages compile and keep on disk is there in full runs: each contender has run once before, on few
-rows. `MiB` is the peak of the first run above interpreter and rows; what processes that it starts
-take is not counted. `ratio` is `seconds` over `kernel`: a product of two matrices of 2,000 x 2,000
-in float32, the mean of processes of their own just before and just after. Where these differ by
-over 30 %, or the mean is that much above the stage's least, the row is marked as unquiet and no
-check counts it: threads that wait for each other lose far more to other work than the kernel does.
-`exponent` is the slope of log seconds over log n, and `of best peer` is our time over that of the
-fastest peer, good or not. All cores are used; OPENBLAS_CORETYPE is taken out of the environment,
-and the cache is an empty folder.
+rows. `value` is what the answer is worth, by the `measure` that each bench tells. `MiB` is the peak
+of the first run above interpreter and rows, without what other processes take. `ratio` is `seconds`
+over `kernel`: a product of two matrices of 2,000 x 2,000 in float32, the mean of processes of their
+own just before and just after. Where these differ by over 30 %, or the mean is that much above the
+stage's least, the row is marked as unquiet and no check counts it: threads that wait for each other
+lose far more to other work than the kernel does. `exponent` is the slope of log seconds over log n,
+and `of best peer` is our time over that of the fastest peer, good or not. All cores are used;
+OPENBLAS_CORETYPE is taken out of the environment, and the cache is an empty folder.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ def measure(stage, name, rows):
         warm.append(timed(contender.run, space))
     row = {"cold": cold, "seconds": float(np.median(warm)), "runs": len(warm), "MiB": peak}
     if stage in WORTH:
-        label, worth = WORTH[stage]
-        row[label] = float(worth(found, truth["x"], truth))
+        what, worth = WORTH[stage]
+        row |= {"measure": what, "value": float(worth(found, truth["x"], truth))}
     return row
 
 

@@ -1,4 +1,4 @@
-"""The last recorded run: what our own contenders took, in units of the reference kernel."""
+"""The last recorded run: what each contender took, also in units of the reference kernel."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ import pandas as pd
 
 FILE = Path(__file__).with_suffix(".csv")
 KEYS = ["bench", "contender", "n"]
+KEPT = ["seconds", "cold", "MiB", "measure", "value", "ratio"]
 NOISE = 0.2  # seconds: what is measured below is left out
 LOSS = 1.3  # times the recorded ratio
 
 
-def own_rows(pages: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return bench, contender, n, seconds, ratio and what is said of our own contenders."""
-    columns = [*KEYS, "seconds", "ratio", "said"]
+def timed_rows(pages: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return what was measured of each contender at each size, and whether the row is unquiet."""
     rows = [{"bench": done["name"], **row} for done in pages for row in done["rows"]]
-    frame = pd.DataFrame(rows).reindex(columns=columns)
-    frame = frame[frame["contender"].astype(str).str.startswith("curalab")].dropna(subset="n")
+    frame = pd.DataFrame(rows).reindex(columns=[*KEYS, *KEPT, "said"]).dropna(subset=KEYS)
     return frame.assign(unquiet=frame.pop("said").astype(str).str.startswith("unquiet"))
 
 
 def record(now: pd.DataFrame, machine: str) -> None:
-    """Write the ratios of quiet rows; what is recorded of other benches and sizes stays."""
-    new = now[~now["unquiet"]].dropna(subset="ratio")[[*KEYS, "ratio"]].assign(machine=machine)
+    """Write the quiet rows; what is recorded of other benches and sizes stays."""
+    new = now[~now["unquiet"]].dropna(subset="ratio")[[*KEYS, *KEPT]].assign(machine=machine)
     old = [pd.read_csv(FILE)] if FILE.exists() else []
     both = pd.concat([*old, new]).drop_duplicates(KEYS, keep="last").sort_values(KEYS)
     both.astype({"n": int}).to_csv(FILE, index=False, float_format="%.4g")
@@ -42,11 +41,12 @@ def check(now: pd.DataFrame) -> int:
 
 
 def compared(now: pd.DataFrame, recorded: pd.DataFrame) -> tuple[int, list[str]]:
-    """Return how many rows are worse by more than 30 %, and what there is to say.
+    """Return how many rows of ours are worse by more than 30 %, and what there is to say.
 
     A row that took under 0.2 s now is left out, whatever it took then, and so is an unquiet one; a
     row that was recorded and has no time now is a loss.
     """
+    now = now[now["contender"].astype(str).str.startswith("curalab")]
     both = now.merge(recorded[[*KEYS, "ratio"]], on=KEYS, how="left", suffixes=("", "_then"))
     both["state"] = "compared"
     both.loc[both["unquiet"], "state"] = "unquiet"

@@ -6,8 +6,8 @@ its peak memory are its own. What they return goes to `out/bench/<topic>_<what>.
 it, with the machine it ran on, to `out/bench/README.md`; where rows have `contender`, `n` and
 `seconds`, with a figure. A topic may be one bench: `sizes:maps`.
 
-Rows of our own contenders with a `ratio` (to a reference kernel, so that machines compare) can be
-recorded in `recorded.csv` beside this file, and compared with what was recorded last.
+Rows with a `ratio` (to a reference kernel, so that machines compare) can be recorded in
+`recorded.csv` beside this file; ours are then compared with what was recorded last.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def main() -> int:
         return run_here(asked.one, asked.quick)
     # Imported here: this folder is no package, and is on the path only where this file is run.
     from page import machine, page
-    from recorded import check, own_rows, record
+    from recorded import check, record, timed_rows
 
     OUT.mkdir(parents=True, exist_ok=True)
     named = asked.topics or (QUICK if asked.quick else topics())
     pages = [run_apart(name, asked.quick) for topic in named for name in names(topic)]
     (OUT / "README.md").write_text(page(pages, asked.quick, OUT), encoding="utf-8")
     failed = [done["name"] for done in pages if done["error"]]
-    lost = check(own_rows(pages)) if asked.check else 0
+    lost = check(timed_rows(pages)) if asked.check else 0
     if asked.record:
-        record(own_rows(pages), machine())
+        record(timed_rows(pages), machine())
     print(f"\nWritten to {OUT.relative_to(ROOT)}/. {len(failed)} of {len(pages)} failed.")
     return len(failed) + lost
 

@@ -117,8 +117,9 @@ class Honesty:
     def calibration_error(self) -> dict[str, float]:
         """Expected calibration error `before` and `after`, each row calibrated on others.
 
-        The mean gap between confidence and accuracy over the bins of :meth:`reliability`. A true
-        confidence has gaps too, by `chance`: about .03 on 300 rows, more on fewer.
+        The mean gap between confidence and accuracy over the bins of :meth:`reliability`, of
+        discovered classes, too, where they were judged. A true confidence has gaps too, by
+        `chance`: about .03 on 300 rows, more on fewer.
         """
         found = {}
         for name, after in (("before", False), ("after", True)):
@@ -162,8 +163,9 @@ class Honesty:
     def reliability(self, *, calibrated: bool = True, n_bins: int | None = None) -> pd.DataFrame:
         """Return bins of equally many judged rows: mean confidence, accuracy, interval, n.
 
-        `calibrated` takes each row's confidence calibrated on others, else what the method
-        said. None makes bins of 50 rows, 10 at most.
+        Proposals of discovered classes are among them where they were judged. `calibrated` takes
+        each row's confidence calibrated on others, else what the method said. None makes bins of
+        50 rows, 10 at most.
         """
         some = self._counted
         total = float(some["weight"].sum())
@@ -238,19 +240,17 @@ class Honesty:
         return some if new_classes else some[~some["is_new"]]
 
     @cached_property
-    def _holds(self) -> BoolArray:
-        """Which of the rows are `covered`."""
-        held = np.zeros(len(self.soft), dtype=bool)
-        held[self.soft.ids.get_indexer(self.covered)] = True
-        return held
+    def _holds(self) -> dict[bool, BoolArray]:
+        """Which rows the accuracy holds for: those `covered`; for True discovered classes, too."""
+        soft, held = self.soft, np.zeros(len(self.soft), dtype=bool)
+        held[soft.ids.get_indexer(self.covered)] = True
+        discovered = soft.is_new & ~np.isin(soft.labels, self.unjudged.index)
+        return {False: held, True: held | discovered}
 
     def _seen(self, threshold: float, *, new_classes: bool = False) -> dict[str, float]:
         some, n_new = self._asked(new_classes=new_classes), int((~self.soft.given).sum())
-        inside = self._holds
-        if new_classes:
-            inside = inside | (self.soft.is_new & ~np.isin(self.soft.labels, self.unjudged.index))
-        n_inside = int((inside & (self.soft.confidence >= threshold)).sum())
-        coverage = n_inside / n_new if n_new else np.nan
+        inside = self._holds[new_classes] & (self.soft.confidence >= threshold)
+        coverage = inside.sum() / n_new if n_new else np.nan
         return {"coverage": coverage, **_table(some[some["held_out"] >= threshold])}
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from curalab.pool import BoolArray, FloatArray, IntArray, Pool
+from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = [
     "Found",
@@ -16,7 +16,6 @@ __all__ = [
     "compact",
     "constrained",
     "in_order",
-    "matched",
     "space_of",
     "square_gaps",
 ]
@@ -160,14 +159,3 @@ def in_order(
     for i in new:
         centres[i] = np.median(z[cluster == i], axis=0)
     return Found(space, centres[order], n_known, size[order], details)
-
-
-def matched(truth: IntArray, cluster: IntArray, where: BoolArray) -> float:
-    """Return the share of rows whose cluster is the one matched to their class."""
-    from scipy.optimize import linear_sum_assignment
-
-    n = int(max(truth.max(), cluster.max())) + 1
-    table = np.zeros((n, n))
-    np.add.at(table, (truth[where], cluster[where]), 1)
-    rows, columns = linear_sum_assignment(-table)
-    return float(table[rows, columns].sum() / max(table.sum(), 1))

@@ -11,6 +11,7 @@ import pandas as pd
 from curalab._check import BoolArray, FloatArray, IntArray, check_seed, complain, first_few, rows_of
 from curalab.pool import Pool, resolve
 from curalab.pseudo_labels._calibration import Calibrator, fit, held_out, likeliest
+from curalab.pseudo_labels._matching import counted, matched
 from curalab.pseudo_labels._verb import with_classes
 
 if TYPE_CHECKING:
@@ -90,25 +91,20 @@ def _named(full: PseudoLabels, rows: IntArray, label: Any, n_known: int) -> Judg
     A class that nobody named has the column that the other rows judged match it with (Hungarian):
     with its own, a single row would always be right. One of a class of no other row is left out.
     """
-    from scipy.optimize import linear_sum_assignment
-
     code = pd.Index(full.classes).get_indexer(pd.Index(label))
-    proposed = full.proba[rows].argmax(axis=1)
     unnamed, n_new = np.flatnonzero(code < 0), full.proba.shape[1] - n_known
     if not len(unnamed) or not n_new:
         return full, rows, label, code
-    of, _ = pd.factorize(label[unnamed])
-    column = proposed[unnamed] - n_known
-    table = np.zeros((int(of.max()) + 1, n_new))
-    np.add.at(table, (of[column >= 0], column[column >= 0]), 1)
-    for at in set(zip(of.tolist(), column.tolist(), strict=True)):
+    of, names = pd.factorize(label[unnamed])
+    column = full.proba[rows[unnamed]].argmax(axis=1) - n_known
+    found = column >= 0
+    table = counted(of[found], column[found], (len(names), n_new))
+    for one, to in set(zip(of.tolist(), column.tolist(), strict=True)):
         rest = table.copy()
-        if at[1] >= 0:
-            rest[at] -= 1
-        match = dict(zip(*linear_sum_assignment(-rest), strict=True))
-        to = match.get(at[0], -1)
-        mine = (of == at[0]) & (column == at[1])
-        code[unnamed[mine]] = n_known + to if to >= 0 and rest[at[0], to] else -1
+        if to >= 0:
+            rest[one, to] -= 1
+        other = matched(rest)[one]
+        code[unnamed[(of == one) & (column == to)]] = n_known + other if other >= 0 else -1
     kept = np.full(len(rows), True)
     kept[unnamed] = np.bincount(of)[of] > 1
     if not kept.any():

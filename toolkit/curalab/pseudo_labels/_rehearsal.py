@@ -9,6 +9,7 @@ import numpy as np
 
 from curalab.pool import BoolArray, FloatArray, IntArray, Pool
 from curalab.pseudo_labels._discovery import Found, blurred, compact, square_gaps
+from curalab.pseudo_labels._matching import counted, matched
 
 __all__ = ["answer"]
 
@@ -19,6 +20,7 @@ _ODD, _ASIDE = 0.9, 0.4  # a row is odd by this chance at most; is set aside fro
 _DOUBT = 1.64  # standard errors that a count of far rows is lowered by
 _LARGE = 5_000
 _ENOUGH = 20  # rows that tell what is far
+_NONE = 1_000_000  # no cluster
 _EVENTS = 10.0  # hidden classes that say half of what many would on how often one is missed
 
 
@@ -131,27 +133,20 @@ def _rehearsed(
         unit = _unit(_nearest(points[kept < 0], found))
         far.append(gap.min(axis=1)[right >= n_kept] / unit)
         seen.append((gap, right, n_kept))
-    return _calibrated(seen, share_new, n_known * len(seen) // n_folds), np.concatenate(
-        [np.zeros(0), *far]
-    )
+    n_hidden = n_known * len(seen) // n_folds
+    return _calibrated(seen, share_new, n_hidden), np.concatenate([np.zeros(0), *far])
 
 
 def _right(
     codes: IntArray, kept: IntArray, rows: IntArray, cluster: IntArray, n_kept: int
 ) -> IntArray:
-    """Return the right cluster of each row: of its class, or matched to it; n is no cluster."""
-    from scipy.optimize import linear_sum_assignment
-
-    column = np.full(int(codes.max()) + 1, 1_000_000)
+    """Return the right cluster of each row: of its class, or matched to it; _NONE is no cluster."""
+    column = np.full(int(codes.max()) + 1, _NONE)
     column[codes[kept >= 0]] = kept[kept >= 0]
-    hidden = rows[column[codes[rows]] == 1_000_000]
-    if len(hidden):
-        table = np.zeros((len(column), max(int(cluster.max()) + 1 - n_kept, 1)))
-        new = (column[codes[rows]] == 1_000_000) & (cluster >= n_kept)
-        np.add.at(table, (codes[rows[new]], cluster[new] - n_kept), 1)
-        for old, at in zip(*linear_sum_assignment(-table), strict=True):
-            if table[old, at] and column[old] == 1_000_000:
-                column[old] = n_kept + at
+    new = (column[codes[rows]] == _NONE) & (cluster >= n_kept)
+    shape = len(column), max(int(cluster.max(initial=0)) + 1 - n_kept, 1)
+    to = matched(counted(codes[rows[new]], cluster[new] - n_kept, shape))
+    column[to >= 0] = n_kept + to[to >= 0]
     return np.asarray(column[codes[rows]])
 
 

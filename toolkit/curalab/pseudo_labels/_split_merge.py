@@ -17,10 +17,8 @@ _FOLDS = 5
 _LLOYD = 20
 _STRAY = 50.0  # a class that is new holds one in so many of the labelled rows beside it
 _SURE = 4.0  # log odds from halves of a class to two classes; labelled rows say no more
-_SPREAD, _HELD = (
-    0.7,
-    2.0,
-)  # of the log size of classes before any is seen, and its weight in classes
+_SPREAD = 0.7  # of the log size of classes, before any is seen,
+_HELD = 2.0  # and its weight in classes
 
 
 class Prior(NamedTuple):

@@ -16,10 +16,10 @@ from curalab.pseudo_labels._discovery import (
     compact,
     constrained,
     in_order,
-    matched,
     space_of,
     square_gaps,
 )
+from curalab.pseudo_labels._matching import share_matched
 from curalab.pseudo_labels._rehearsal import answer
 
 __all__ = ["HiddenClassDiscovery"]
@@ -119,7 +119,7 @@ def _tuned(points: FloatArray, codes: IntArray, rng: np.random.Generator) -> Tun
         for kept, _ in folds:
             z = space_of(seen, kept, **told).of(seen)
             cluster, _ = constrained(z, kept, begin(z, kept, n_known, rng))
-            right[i] += matched(truth, cluster, kept < 0)
+            right[i] += share_matched(truth[kept < 0], cluster[kept < 0])
     told = _GRID[int(right.argmax())]
     off = np.zeros(len(_ABOUT))
     for kept, n_kept in folds:

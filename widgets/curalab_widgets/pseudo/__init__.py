@@ -18,7 +18,7 @@ from curalab_widgets._cards import Cards
 from curalab_widgets._panel import Panel
 from curalab_widgets.figures._live import live
 from curalab_widgets.pseudo._controls import STEP, controls
-from curalab_widgets.pseudo._drawn import figure, shapes, still, told_facts
+from curalab_widgets.pseudo._drawn import figure, redraw, shapes, still, told_facts
 from curalab_widgets.pseudo._line import Line, fitting
 from curalab_widgets.pseudo._rows import gallery
 from curalab_widgets.pseudo._standing import ACCEPTED, OPEN, REJECTED, Standing, refuse_labelled
@@ -120,7 +120,7 @@ class PseudoLabelPanel(Panel):
         self._plot = live(figure(self._line, discovered=False))
         self._show(*controls(self))
         try:
-            self.threshold = self._line.reachable(0.95)
+            self.threshold = self._line.reachable(0.95, discovered=False)
         except ValueError:
             self.threshold = _START
 
@@ -138,7 +138,7 @@ class PseudoLabelPanel(Panel):
             No line is sure to bring it, or nothing was judged; the line stays.
         """
         check_real("accuracy", accuracy, low=0.02, high=1)
-        self.threshold = self._line.reachable(accuracy)
+        self.threshold = self._line.reachable(accuracy, discovered=self.discovered)
         self._say(
             f"From {self.threshold:.3f} on, at least {accuracy - 0.02:.1%} are right with a chance "
             "of 95 %, the choice of the line included."
@@ -231,7 +231,7 @@ class PseudoLabelPanel(Panel):
         with self._plot.batch_update():
             self._plot.layout.shapes = shapes(self.threshold)
             if change["name"] == "discovered":
-                self._plot.data[-1].y = self._line.coverage(discovered=self.discovered)
+                redraw(self._plot, self._line, discovered=self.discovered)
         self._draw()
 
     @traitlets.observe("selected")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from curalab_widgets.pseudo import PseudoLabelPanel
 
-__all__ = ["figure", "shapes", "still", "told_facts"]
+__all__ = ["figure", "redraw", "shapes", "still", "told_facts"]
 
 _ACCURACY, _COVERAGE = COLORS[0], COLORS[1]
 _RIGHT, _ABOVE = "right, of those above", "above the line, of the unlabelled"
@@ -28,18 +28,8 @@ _X, _Y = (44, 458), (240, 34)  # where its axes begin and end
 
 
 def figure(line: Line, *, discovered: bool) -> go.Figure:
-    """Return accuracy, if known, and coverage, the last trace, over the place of the line."""
-    covered = line.coverage(discovered=discovered)
-    covering = {
-        "x": covered.index,
-        "y": covered,
-        "name": _ABOVE,
-        "hovertemplate": "%{y:.1f} %<extra>above</extra>",
-        "line": {"color": _COVERAGE, "width": 2.5, "dash": "dash"},
-    }
-    look = {"type": "scatter", "mode": "lines"}
-    traces = [{**look, **trace} for trace in (*_accuracy(line.curve), covering)]
-    made = plot(traces, title="", x="confidence from", y="%")
+    """Return accuracy, if anything was judged, and coverage over the place of the line."""
+    made = plot(_traces(line, discovered=discovered), title="", x="confidence from", y="%")
     made.update_layout(
         width=470,
         height=340,
@@ -56,9 +46,27 @@ def figure(line: Line, *, discovered: bool) -> go.Figure:
     return made
 
 
+def redraw(made: go.Figure, line: Line, *, discovered: bool) -> None:
+    """Draw the curves anew in a figure that shows."""
+    for old, new in zip(made.data, _traces(line, discovered=discovered), strict=True):
+        old.update({part: new[part] for part in ("x", "y", "text") if part in new})
+
+
+def _traces(line: Line, *, discovered: bool) -> list[dict[str, Any]]:
+    """Return what is drawn: accuracy with its interval where rows were judged; coverage last."""
+    covered = line.coverage(discovered=discovered)
+    covering = {
+        "x": covered.index,
+        "y": covered,
+        "name": _ABOVE,
+        "hovertemplate": "%{y:.1f} %<extra>above</extra>",
+        "line": {"color": _COVERAGE, "width": 2.5, "dash": "dash"},
+    }
+    right = _accuracy(line.curve(discovered=discovered)) if line.judged is not None else []
+    return [{"type": "scatter", "mode": "lines", **trace} for trace in (*right, covering)]
+
+
 def _accuracy(seen: pd.DataFrame) -> list[dict[str, Any]]:
-    if not len(seen):
-        return []
     edge = {"x": seen.index, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     told = [f"{r.accuracy:.1f} % ({r.low:.1f} to {r.high:.1f})" for r in seen.itertuples()]
     return [
@@ -87,7 +95,7 @@ def shapes(threshold: float) -> list[dict[str, Any]]:
 
 def _numbers(panel: PseudoLabelPanel, above: BoolArray) -> list[tuple[str, str]]:
     """Return the numbers of the line, and of the ledger."""
-    numbers = panel._line.numbers(panel.threshold, above)
+    numbers = panel._line.numbers(panel.threshold, above, discovered=panel.discovered)
     return [*numbers, panel._standing.number(above)] if panel._standing else numbers
 
 
@@ -104,7 +112,7 @@ def told_facts(panel: PseudoLabelPanel, above: BoolArray) -> str:
 
 def _picture(line: Line, threshold: float, *, discovered: bool) -> str:
     """Return the same drawn small, as HTML without anything live in it."""
-    low, seen = line.lowest, line.curve
+    low, seen = line.lowest, line.curve(discovered=discovered)
     covered = line.coverage(discovered=discovered)
 
     def path(x: Any, y: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class Line:
         ]
         self.judged, self._easy = honesty, honesty is not None and honesty.is_easy
         if honesty is not None:
-            self._covered, self._heard = honesty._holds, honesty._counted
+            self._holds, self._heard = honesty._holds, honesty._counted
             self._predicted = pd.Index(soft.classes).get_indexer(pd.Index(self._heard["predicted"]))
 
     def proposals(self, *, discovered: bool) -> BoolArray:
@@ -89,14 +89,14 @@ class Line:
         """Return which proposals lie at or above a line."""
         return self.proposals(discovered=discovered) & (self.confidence >= threshold)
 
-    def reachable(self, accuracy: float) -> float:
+    def reachable(self, accuracy: float, *, discovered: bool) -> float:
         """Return the line that brings an accuracy for sure, or say in words that none does."""
         if self.judged is None:
             raise ValueError("Nothing says how right these labels are: the panel got no 'honesty'.")
         try:
-            return self.judged.threshold(accuracy)
+            return self.judged.threshold(accuracy, new_classes=discovered)
         except ValueError as error:
-            seen = self.judged.curve(_AT)
+            seen = self.judged.curve(_AT, new_classes=discovered)
             best = seen.iloc[int(seen["low"].to_numpy().argmax())]
             raise ValueError(
                 f"No line is sure to bring {accuracy:.1%}, even with 2 % to spare. At best, of "
@@ -106,17 +106,19 @@ class Line:
 
     # ---- in words --------------------------------------------------------------------------------
 
-    def numbers(self, threshold: float, above: BoolArray) -> list[tuple[str, str]]:
+    def numbers(
+        self, threshold: float, above: BoolArray, *, discovered: bool
+    ) -> list[tuple[str, str]]:
         """Return the numbers that matter and what each of them is."""
         n, total = int(above.sum()), int(self._new.sum())
         share = f" ({n / total:.1%})" if total else ""
         told = [(f"{n:,}", f"of {total:,} unlabelled rows are above the line{share}")]
         if self.judged is None:
             return told
-        seen = self.judged.curve([threshold]).iloc[0]
+        seen = self.judged.curve([threshold], new_classes=discovered).iloc[0]
         if not seen["n"]:
             return [*told, ("?", "are right: no judged row is above the line")]
-        holds = int((above & self._covered).sum())
+        holds = int((above & self._holds[discovered]).sum())
         wrong, least, most = (holds * (1 - seen[name]) for name in ("accuracy", "high", "low"))
         right = (
             f"of them right, {seen['low']:.1%} to {seen['high']:.1%} at 95 %, "
@@ -132,10 +134,10 @@ class Line:
             told.append(_EASY)
         if not self._new.any():
             told.append("Every row has its label: nothing is proposed.")
-        if self.judged is not None and (n := int((above & ~self._covered).sum())):
+        if self.judged is not None and (n := int((above & ~self._holds[discovered]).sum())):
             told.append(
-                f"{n:,} of the rows above the line are of classes that no row was judged of, "
-                "or that were discovered: the accuracy says nothing of these."
+                f"{n:,} of the rows above the line are of classes that no row was judged of: "
+                "the accuracy says nothing of these."
             )
         if self.has_discovered and not discovered:
             told.append(
@@ -188,12 +190,11 @@ class Line:
         n = len(sure) - np.searchsorted(sure, at)
         return pd.Series(100 * n / max(int(self._new.sum()), 1), index=at)
 
-    @cached_property
-    def curve(self) -> pd.DataFrame:
+    def curve(self, *, discovered: bool) -> pd.DataFrame:
         """Accuracy and its interval in percent, for lines that judged rows are above."""
         if self.judged is None:
             return pd.DataFrame(columns=["accuracy", "low", "high", "n"], dtype=float)
-        seen = self.judged.curve(_AT).query("n > 0")
+        seen = self.judged.curve(_AT, new_classes=discovered).query("n > 0")
         return seen.assign(**{name: 100 * seen[name] for name in ("accuracy", "low", "high")})
 
     @property
