@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curalab import Embedding
+from curalab import Embedding, pseudo_label
 from curalab.pseudo_labels import honesty
 from curalab.pseudo_labels._calibration import fit, likeliest
 
@@ -123,3 +123,61 @@ def test_a_class_far_off_is_not_held_back_by_the_others():
     confidence = likeliest(proba, fit(proba, code, np.ones(200), 4))
     assert confidence[top == 3].mean() == pytest.approx(right[top == 3].mean(), abs=0.08)
     assert confidence[top < 3].mean() == pytest.approx(right[top < 3].mean(), abs=0.03)
+
+
+def test_a_discovered_class_gets_a_name_that_no_class_has():
+    truth = np.repeat(range(4), 40)
+    x = np.random.default_rng(0).normal(size=(160, 4)) + 12 * np.eye(4)[truth]
+    emb = Embedding(vectors=x, metric="euclidean")
+    labels = np.full(160, None, dtype=object)
+    labels[:6], labels[40:46] = "a", "b"
+    first = pseudo_label(emb, labels, method="category_discovery", random_state=0)
+    assert first.classes.tolist() == ["a", "b", "new_0", "new_1"]
+    labels[np.flatnonzero(first.labels == "new_0")[:10]] = "new_0"
+    second = pseudo_label(emb, labels, method="category_discovery", random_state=0)
+    assert second.classes.tolist() == ["a", "b", "new_0", "new_1"]
+    assert set(second.labels[first.labels == "new_0"]) == {"new_0"}
+    assert set(second.labels[first.labels == "new_1"]) == {"new_1"}
+    told = pd.Series(first.labels, dtype=object)[pd.isna(labels)].sample(60, random_state=0)
+    told = told.replace({"new_1": "mice"})
+    found = honesty(emb, labels, truth=told, method="category_discovery", random_state=0)
+    assert found.judged["right"].all()
+
+
+def test_the_calibration_of_discovered_classes_holds_in_their_run_alone():
+    emb, labels, truth = rows(np.repeat(["a", "b", "c", "d"], 100))
+    cluster = pd.factorize(truth)[0]
+    judged = told(truth, labels, 120)
+    found = honesty(emb, labels, truth=judged, method=answering(cluster), random_state=0)
+    method = found.params["method"]
+    swapped = answering(np.array([0, 1, 3, 2])[cluster])
+    other = pseudo_label(emb, labels, method=swapped, random_state=0)
+    assert other.params["method"] == method
+    with pytest.raises(ValueError, match="the run that was judged, where classes are discovered"):
+        found.calibrate(other)
+    same = pseudo_label(emb, labels, method=answering(cluster), random_state=0)
+    np.testing.assert_allclose(found.calibrate(same).proba, found.soft.proba)
+
+
+def test_where_only_discovered_classes_were_judged_no_number_is_made_up():
+    emb, labels, truth = rows(np.repeat(["a", "b", "c"], 60))
+    method = answering(pd.factorize(truth)[0])
+    found = honesty(emb, labels, truth=truth[-20:], method=method, random_state=0)
+    assert "nan" not in found.says
+    assert found.says.startswith("no proposal of a known class was judged, of 140 unlabelled rows")
+    assert "100.0% (83.2% to 100.0%) of the proposals of discovered classes" in found.says
+
+
+def test_wide_points_are_narrowed_for_discovery():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(range(4), 60)
+    low = rng.normal(size=(240, 4)) + 12 * np.eye(4)[truth]
+    turn = np.linalg.qr(rng.normal(size=(600, 4)))[0]
+    wide = low @ turn.T + 0.01 * rng.normal(size=(240, 600))
+    labels = np.where((truth < 2) & (np.arange(240) % 60 < 20), truth.astype(str), None)
+    for method in ("category_discovery", "hidden_class_discovery"):
+        emb = Embedding(vectors=wide, metric="euclidean")
+        soft = pseudo_label(emb, labels, method=method, random_state=0)
+        assert (pd.crosstab(soft.labels, truth) > 0).sum().tolist() == [1, 1, 1, 1]
+        again = soft.predict(Embedding(vectors=wide + 1e-4, metric="euclidean"))
+        assert (again["pseudo_label"] == soft.labels)[~soft.given].mean() > 0.99

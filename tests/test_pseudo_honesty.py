@@ -321,10 +321,19 @@ def test_calibrate_takes_labels_of_the_method_judged(digits, judged):
     assert message(ValueError, judged.calibrate, soft) == (
         "The 'soft' parameter must be not calibrated yet. Got calibrated labels instead."
     )
-    other = pseudo_label(emb, hide(truth, 5), method="low_shot_probe")
-    assert message(ValueError, judged.calibrate, other).startswith(
-        f"The 'soft' parameter must be of the method that was judged, {raw.params['method']!r} with"
+    probe = pseudo_label(emb, hide(truth, 5), method="low_shot_probe")
+    assert message(ValueError, judged.calibrate, probe) == (
+        "The 'soft' parameter must be of the method that was judged, 'propagation'. "
+        "Got 'low_shot_probe' instead."
     )
+    fewer = Embedding(vectors=emb.vectors[:900], ids=emb.ids[:900], metric=emb.metric)
+    other = pseudo_label(fewer, hide(truth, 5)[:900], random_state=0)
+    assert "must be of the embedding that was judged" in message(
+        ValueError, judged.calibrate, other
+    )
+    named = hide(truth, 5).replace({truth.iloc[0]: "zero"})
+    other = pseudo_label(emb, named, random_state=0)
+    assert "must be of the classes that was judged" in message(ValueError, judged.calibrate, other)
 
 
 # ---- the threshold -------------------------------------------------------------------------------
@@ -486,8 +495,8 @@ def test_one_by_one_and_new_classes_when_asked(tmp_path):
         assert len(soft.accept(ledger, actor="Ann", ids=["x", "y"], threshold=0.5)) == 1
         assert len(soft.accept(ledger, actor="Ann", ids="z", new_classes=True)) == 1
         assert len(soft.accept(ledger, actor="Ann", threshold=0.99)) == 0
-        assert len(soft.accept(ledger, actor="Ann", new_classes=True)) == 4
-        assert len(ledger) == 7
+        assert len(soft.accept(ledger, actor="Ann", new_classes=True)) == 2  # w and y are open
+        assert len(ledger) == 5
         assert message(ValueError, soft.accept, ledger, actor="Ann", ids=["v", "w"]) == (
             "The 'ids' parameter must be ids of rows without a given label. "
             "Got given labels for the ids 'v' instead."
@@ -496,7 +505,25 @@ def test_one_by_one_and_new_classes_when_asked(tmp_path):
             "The 'ids' parameter must be ids of rows proposed as a known class. Got discovered "
             "classes for the ids 'z' instead. Pass new_classes=True to accept these, too."
         )
-        assert len(ledger) == 7
+        assert len(ledger) == 5
+
+
+def test_what_is_decided_is_left_alone_unless_rows_are_named(tmp_path):
+    soft = proposal()
+    with Ledger(tmp_path / "a.ledger") as ledger:
+        ledger.record("w", action="relabel", field="label", old=np.nan, new="b", actor="Bob")
+        ledger.record("x", action="tag", new="not b", actor="Bob")
+        ledger.record("y", action="relabel", field="kind", new="b", actor="Bob")
+        events = soft.accept(ledger, actor="Ann")
+        assert ledger.to_frame().loc[events, "row_id"].tolist() == ["y"]
+        assert len(soft.accept(ledger, actor="Ann")) == 0
+        assert len(soft.accept(ledger, actor="Ann", ids=["w", "w"])) == 1
+        assert ledger.decisions().loc["w", ["new", "actor"]].tolist() == ["a", "Ann"]
+        ledger.undo_many(events, actor="Ann")
+        assert len(soft.accept(ledger, actor="Ann")) == 1
+    assert message(TypeError, soft.accept, None, actor="Ann") == (
+        "The 'ledger' parameter must be a Ledger, such as cl.Ledger('my.ledger'). Got None instead."
+    )
 
 
 def test_numbers_as_ids_and_labels(tmp_path):
@@ -565,3 +592,47 @@ def test_floods_and_copies_of_two_classes():
 def test_few_rows_and_copies_only(n):
     found = screen_unlabelled(Embedding(vectors=np.ones((n, 3))))
     assert (~found.keep).sum() == max(0, n - 5)
+
+
+# ---- little to say -------------------------------------------------------------------------------
+
+
+def test_what_nobody_could_judge_is_told_in_words():
+    at = np.r_[np.linspace(-0.3, 0.3, 10), np.linspace(9.7, 10.3, 10), np.linspace(4.7, 5.3, 10)]
+    noise = np.random.default_rng(0).normal(size=(30, 2)) * 0.05
+    emb = Embedding(vectors=np.c_[at, 0 * at] + noise, metric="euclidean")
+    labels = np.full(30, None, dtype=object)
+    labels[[0, 10]], labels[20] = "a", "b"
+    found = honesty(emb, labels, random_state=0)
+    assert found.says.startswith(
+        "no proposal of a known class was judged, of 27 unlabelled rows; 1 class could not be judged"
+    )
+    assert np.isnan(list(found.calibration_error.values())).all()
+    assert not len(found.reliability())
+    assert list(found.reliability().columns) == ["confidence", "n", "accuracy", "low", "high"]
+    assert np.isnan(over_rounds([found])["accuracy"].iloc[0])
+
+
+def test_labels_hidden_of_classes_with_few_are_told_to_be_so(digits):
+    emb, truth = digits
+    short = "the runs judged had fewer labels than this one, so this may be too low"
+    assert honesty(emb, hide(truth, 3), random_state=0).says.endswith(short)
+    assert short not in honesty(emb, hide(truth, 20), random_state=0).says
+
+
+def test_truth_of_another_type_is_refused(digits):
+    emb, truth = digits
+    numbers = hide(truth, 5).map(int, na_action="ignore")
+    told = truth[numbers.isna()].head(40).astype(str)
+    with pytest.raises(TypeError) as caught:
+        honesty(emb, numbers, truth=told, random_state=0)
+    assert "The 'truth' parameter must be of one type. Got labels of types" in caught.value.args[0]
+
+
+def test_rounds_are_honesty_each(judged):
+    for wrong, got in ((judged, "None"), ([judged.soft], "PseudoLabels"), ([], "no round")):
+        if wrong is judged:
+            assert len(over_rounds(wrong)) == 1
+            continue
+        with pytest.raises(TypeError, match=f"Got {got} instead"):
+            over_rounds(wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -123,7 +124,8 @@ class PseudoLabels(StageResult):
     proba : ndarray of shape (n_items, n_classes), float
         What the method says of every row; rows sum to 1.
     classes : ndarray of shape (n_classes,)
-        What the columns of `proba` are; discovered ones are `new_0`, `new_1`, … at the end.
+        What the columns of `proba` are; discovered ones are `new_0`, `new_1`, … at the end, without
+        names that a class has already.
     given : ndarray of shape (n_items,), bool
         Whether the row came with its label.
     is_new : ndarray of shape (n_items,), bool
@@ -163,6 +165,9 @@ class PseudoLabels(StageResult):
     ) -> pd.RangeIndex:
         """Write proposed labels into a ledger: all of them in one transaction, or none.
 
+        Proposals that the ledger has decided about, accepted ones too, are left out, unless `ids`
+        names them.
+
         Parameters
         ----------
         ledger : Ledger
@@ -173,7 +178,10 @@ class PseudoLabels(StageResult):
             Confidence from which proposals are accepted; ``honesty(…).threshold(0.95)`` finds
             one for calibrated labels.
         ids : id or sequence of ids, default=None
-            The rows, of those only the ones past the threshold. None means all proposals.
+            The rows, of those only the ones past the threshold. A row named is written whatever
+            stands in the ledger, and its label then replaces that. None means all proposals that
+            are open: no label of the field is decided, the one proposed is not rejected, and the
+            row is neither kept nor dropped.
         field : str, default="label"
             The column of the labels.
         reason : str, default=None
@@ -190,6 +198,8 @@ class PseudoLabels(StageResult):
         ------
         ValueError
             `ids` names a row whose label was given, or is of a discovered class.
+        KeyError
+            `ids` names a row that is not here.
         """
         return accepted(
             self,
@@ -254,7 +264,9 @@ def pseudo_label(
             f"Got sums from {proba.sum(axis=1).min():.3g} to {proba.sum(axis=1).max():.3g} instead."
         )
     n_new = proba.shape[1] - len(pool.classes)
-    classes = np.array([*pool.classes, *(f"new_{i}" for i in range(n_new))], dtype=object)
+    taken = set(pool.classes)
+    new = islice((name for i in count() if (name := f"new_{i}") not in taken), n_new)
+    classes = np.array([*pool.classes, *new], dtype=object)
     given = pool.is_labelled
     best = np.where(given, pool.codes, proba.argmax(axis=1))
     confidence = np.where(given, 1.0, proba[np.arange(len(pool)), best])

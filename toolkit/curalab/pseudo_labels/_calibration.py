@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from curalab._check import BoolArray, FloatArray, IntArray
+from curalab._check import BoolArray, FloatArray, IntArray, complain, first_few
 
 if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
@@ -22,6 +22,7 @@ __all__ = [
     "interval",
     "likeliest",
     "recalibrated",
+    "refuse_other",
     "soften",
     "table_of",
 ]
@@ -136,6 +137,20 @@ def recalibrated(soft: PseudoLabels, how: Calibrator, *, n_judged: int) -> Pseud
     return dataclasses.replace(
         soft, proba=proba, confidence=confidence, params=params, details=details
     )
+
+
+def refuse_other(judged: PseudoLabels, soft: PseudoLabels) -> None:
+    """Raise where labels are no run of the method, embedding and classes that were judged."""
+    told = [{**one.params, "classes": one.classes.tolist()} for one in (judged, soft)]
+    for name in ("method", "settings", "embedding", "classes"):
+        own, other = (one.get(name) for one in told)
+        if own != other:
+            own, other = (x if isinstance(x, dict) else first_few([x]) for x in (own, other))
+            rule = f"of the {name} that was judged, {own}"
+            raise ValueError(complain("soft", rule, what=f"{other}"))
+    if soft.is_new.any() and not np.array_equal(judged.labels, soft.labels):
+        rule = "the run that was judged, where classes are discovered: names say nothing elsewhere"
+        raise ValueError(complain("soft", rule, what="another run"))
 
 
 def _refuse(new: Any) -> Any:

@@ -11,16 +11,22 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, BoolArray, check_integer, check_real, complain
-from curalab.pseudo_labels._calibration import Calibrator, certified, recalibrated, table_of
+from curalab.pseudo_labels._calibration import (
+    Calibrator,
+    certified,
+    recalibrated,
+    refuse_other,
+    table_of,
+)
+from curalab.pseudo_labels._said import said
 
 if TYPE_CHECKING:
     from curalab.pseudo_labels import PseudoLabels
 
-__all__ = ["EASY", "Honesty", "over_rounds"]
+__all__ = ["Honesty", "over_rounds"]
 
 _AT = (*np.round(np.arange(0, 1, 0.05), 2), 0.975, 0.99)
 _ROWS_A_BIN, _MOST_BINS = 50, 10
-EASY = "the rows judged are easier than the unlabelled ones, so this is too good"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -69,29 +75,7 @@ class Honesty:
     @property
     def says(self) -> str:
         """What was found, in a sentence."""
-        got, n_new = self._seen(0.0), int((~self.soft.given).sum())
-        error, n_left = self.calibration_error, len(self.unjudged)
-        classes = "class" if n_left == 1 else "classes"
-        left_out = f"; {n_left:,} {classes} could not be judged" if n_left else ""
-        warned = f"; {EASY}" if self.is_easy else ""
-        return (
-            f"{got['accuracy']:.1%} ({got['low']:.1%} to {got['high']:.1%}) of the proposals are "
-            f"right, seen on {got['n']:.0f} rows, for {len(self.covered):,} of {n_new:,} "
-            f"unlabelled rows{left_out}; confidence is off by {error['after']:.3f} on average "
-            f"({error['before']:.3f} before calibration, {error['chance']:.3f} by chance)"
-            f"{self._says_new}{warned}"
-        )
-
-    @property
-    def _says_new(self) -> str:
-        both, old = (self._seen(0.0, new_classes=new)["n"] for new in (True, False))
-        if both <= old:
-            return ""
-        got = _table(self._counted[self._counted["is_new"]])
-        return (
-            f"; {got['accuracy']:.1%} ({got['low']:.1%} to {got['high']:.1%}) of the proposals of "
-            f"discovered classes are right, seen on {got['n']:.0f} rows"
-        )
+        return said(self)
 
     def __repr__(self) -> str:
         return f"Honesty({self.says})"
@@ -121,7 +105,9 @@ class Honesty:
         discovered classes, too, where they were judged. A true confidence has gaps too, by
         `chance`: about .03 on 300 rows, more on fewer.
         """
-        found = {}
+        found: dict[str, float] = {}
+        if not len(self._counted):
+            return dict.fromkeys(("before", "after", "chance"), np.nan)
         for name, after in (("before", False), ("after", True)):
             bins = self.reliability(calibrated=after)
             gap = (bins["confidence"] - bins["accuracy"]).abs()
@@ -179,7 +165,8 @@ class Honesty:
             {"confidence": float(np.average(part[column], weights=part["weight"])), **_table(part)}
             for _, part in some.groupby(place.to_numpy().astype(int))
         ]
-        return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="bin"))
+        index = pd.RangeIndex(len(rows), name="bin")
+        return pd.DataFrame(rows, index, columns=["confidence", "n", "accuracy", "low", "high"])
 
     def threshold(
         self, accuracy: float = 0.95, *, margin: float = 0.02, new_classes: bool = False
@@ -217,13 +204,10 @@ class Honesty:
         Raises
         ------
         ValueError
-            They are of another method than the one judged, or calibrated already.
+            They are of another method, embedding or classes than those judged, or calibrated
+            already. Discovered classes are known in their own run alone.
         """
-        own = (self.soft.params["method"], self.soft.params["settings"])
-        if (soft.params.get("method"), soft.params.get("settings")) != own:
-            what = f"{soft.params.get('method')!r} with {soft.params.get('settings')}"
-            rule = f"of the method that was judged, {own[0]!r} with {own[1]}"
-            raise ValueError(complain("soft", rule, what=what))
+        refuse_other(self.soft, soft)
         if "calibrated" in soft.params:
             raise ValueError(complain("soft", "not calibrated yet", what="calibrated labels"))
         return recalibrated(soft, self.calibrator, n_judged=self.judged.index.nunique())
@@ -261,6 +245,11 @@ def over_rounds(rounds: Iterable[Honesty], *, threshold: float = 0.0) -> pd.Data
     and the `calibration_error`.
     """
     check_real("threshold", threshold, low=0, high=1)
+    rounds = list(rounds) if isinstance(rounds, Iterable) else [rounds]
+    wrong = [one for one in rounds if not isinstance(one, Honesty)]
+    if wrong or not rounds:
+        got = f"{type(wrong[0]).__name__}" if wrong else "no round"
+        raise TypeError(complain("rounds", "one or more Honesty, a round each", what=got))
     rows = [
         {
             "n_labels": int(h.soft.given.sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 __all__ = [
     "Found",
     "Space",
+    "averaged",
     "begin",
     "blurred",
     "compact",
@@ -20,6 +22,7 @@ __all__ = [
     "square_gaps",
 ]
 
+_WIDE = 384  # dimensions; of more these are kept
 _BASIS = 96  # principal components looked at
 _GUESS, _GUESSED_ROWS = 0.3, 10  # share of the variance within classes, where nobody knows
 _FEWEST = 5  # rows; fewer are no class
@@ -60,6 +63,24 @@ def blurred(pool: Pool, k: int, new: FloatArray | None = None) -> FloatArray:
         if pool.embedding.metric == "cosine":
             here /= np.maximum(np.linalg.norm(here, axis=1, keepdims=True), 1e-12)
     return np.asarray(here, dtype=np.float32)
+
+
+def averaged(
+    pool: Pool, k: int, rng: np.random.Generator
+) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+    """Return the points to look for classes in, and what makes such of other rows.
+
+    Wide points are those of their first principal components: all that follows finds a space anew
+    some hundred times, each with an eigenproblem of as many dimensions.
+    """
+    points = blurred(pool, k)
+    if points.shape[1] <= _WIDE:
+        return points, lambda new: blurred(pool, k, new)
+    from sklearn.decomposition import PCA
+
+    seed = int(rng.integers(2**31))
+    pca = PCA(min(_WIDE, len(points)), random_state=seed).fit(points)
+    return pca.transform(points), lambda new: pca.transform(blurred(pool, k, new))
 
 
 def space_of(points: FloatArray, codes: IntArray, *, n_dims: int, shrink: float) -> Space:

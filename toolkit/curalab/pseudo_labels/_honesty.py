@@ -12,8 +12,9 @@ import pandas as pd
 from curalab._check import check_integer
 from curalab.pool import as_pool
 from curalab.pseudo_labels._calibration import recalibrated
-from curalab.pseudo_labels._curve import EASY, Honesty
+from curalab.pseudo_labels._curve import Honesty
 from curalab.pseudo_labels._judge import judge
+from curalab.pseudo_labels._said import EASY
 
 __all__ = ["honesty"]
 
@@ -41,6 +42,8 @@ def honesty(
     Classes that the method discovered have no name, so labels hidden fold by fold say nothing of
     them. Labels in `truth` that are none of `labels` do: each discovered class stands for the one
     that the other rows judged match it with. A row of a class that no other row is of is left out.
+    Where several clusters share a class evenly, which one stands for it is a toss for all its rows
+    at once, and the interval is too narrow.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ def honesty(
     the log odds that the proposed class is right get a slope and an offset [2]_, and the offset a
     part for each proposed class (ours): methods err more on some classes than on others. With
     300 rows judged that took the gap between confidence and accuracy of each class from .07 to
-    .05 on CIFAR, from .11 to .06 on trec6 and from .10 to .06 for the one weak source of yoruba,
+    .05 on CIFAR, from .11 to .05 on trec6 and from .10 to .06 for the one weak source of yoruba,
     where the temperature alone left it. The prior of a class's part has heavy tails: a cluster
     that holds two classes is wrong by half, and stands alone in that. No label changes, so that
     one may come to be less likely than another class. The threshold is that of fixed-sequence

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from curalab._check import BoolArray, FloatArray, IntArray, check_seed, complain, first_few, rows_of
+from curalab._check import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    check_labels,
+    check_seed,
+    complain,
+    first_few,
+    rows_of,
+)
 from curalab.pool import Pool, resolve
 from curalab.pseudo_labels._calibration import Calibrator, fit, held_out, likeliest
 from curalab.pseudo_labels._matching import counted, matched
@@ -91,7 +100,7 @@ def _named(full: PseudoLabels, rows: IntArray, label: Any, n_known: int) -> Judg
     A class that nobody named has the column that the other rows judged match it with (Hungarian):
     with its own, a single row would always be right. One of a class of no other row is left out.
     """
-    code = pd.Index(full.classes).get_indexer(pd.Index(label))
+    code = pd.Index(full.classes[:n_known]).get_indexer(pd.Index(label))
     unnamed, n_new = np.flatnonzero(code < 0), full.proba.shape[1] - n_known
     if not len(unnamed) or not n_new:
         return full, rows, label, code
@@ -119,13 +128,15 @@ def _told(pool: Pool, truth: Any) -> pd.Series[Any]:
     told = pd.Series(truth, dtype=object).dropna()
     if not len(told):
         raise ValueError(complain("truth", "labels of at least one row", what="none"))
+    known = [] if pool.classes is None else pool.classes.tolist()
+    check_labels([*known, *told.unique()], name="truth")  # "1" is not 1
     if not told.index.is_unique:
         twice = told.index[told.index.duplicated()].unique()
         raise ValueError(complain("truth", "of distinct ids", what=f"twice {first_few(twice)}"))
-    known = pool.is_labelled[rows_of(pool.ids, told.index, name="truth")]
-    if known.any():
+    is_given = pool.is_labelled[rows_of(pool.ids, told.index, name="truth")]
+    if is_given.any():
         rule = "of rows that have no label in 'labels'"
-        got = f"rows that have one (ids {first_few(told.index[known])})"
+        got = f"rows that have one (ids {first_few(told.index[is_given])})"
         raise ValueError(complain("truth", rule, what=got))
     return told
 

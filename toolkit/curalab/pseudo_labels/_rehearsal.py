@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curalab.pool import BoolArray, FloatArray, IntArray, Pool
-from curalab.pseudo_labels._discovery import Found, blurred, compact, square_gaps
+from curalab.pseudo_labels._discovery import Found, compact, square_gaps
 from curalab.pseudo_labels._matching import counted, matched
 
 __all__ = ["answer"]
@@ -35,12 +35,15 @@ class Calibration(NamedTuple):
 
 def answer(
     pool: Pool,
-    k: int,
     points: FloatArray,
+    averaged: Callable[[FloatArray], FloatArray],
     discover: Callable[[IntArray, np.random.Generator], Found],
     rng: np.random.Generator,
 ) -> tuple[FloatArray, dict[str, Any]]:
-    """Discover, rehearse on hidden classes to calibrate, and return what a method returns."""
+    """Discover, rehearse on hidden classes to calibrate, and return what a method returns.
+
+    `averaged` makes of new rows what `points` are of the pool's.
+    """
     codes, n_known = compact(pool.codes)
     found = discover(codes, rng)
     free = codes < 0
@@ -50,8 +53,8 @@ def answer(
     columns = np.unique(pool.codes[pool.is_labelled])
     columns = np.concatenate([columns, len(pool.classes) + np.arange(n_new)])
 
-    def gaps(blur: FloatArray) -> FloatArray:
-        return square_gaps(found.space.of(blur), found.centres)
+    def gaps(points: FloatArray) -> FloatArray:
+        return square_gaps(found.space.of(points), found.centres)
 
     gap = gaps(points)
     nearest = gap[free].min(axis=1)
@@ -72,7 +75,7 @@ def answer(
         "set_aside": aside & free,
         "calibration": calibration._asdict(),
         **found.details,
-        "predict": lambda new: chances(gaps(blurred(pool, k, new)))[0],
+        "predict": lambda new: chances(gaps(averaged(new)))[0],
     }
 
 

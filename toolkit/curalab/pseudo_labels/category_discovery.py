@@ -11,8 +11,8 @@ from curalab._check import check_integer, check_real
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.pseudo_labels._discovery import (
     Found,
+    averaged,
     begin,
-    blurred,
     constrained,
     in_order,
     space_of,
@@ -110,9 +110,8 @@ class CategoryDiscovery:
         check_real("shrink", self.shrink, low=0, high=1)
         check_real("start", self.start, low=1, high=10)
         check_integer("n_rounds", self.n_rounds, low=1)
-        k = min(self.k, len(pool) - 1)
-        points = blurred(pool, k)
-        return answer(pool, k, points, lambda codes, rng: self._found(points, codes, rng), rng)
+        points, of = averaged(pool, min(self.k, len(pool) - 1), rng)
+        return answer(pool, points, of, lambda codes, rng: self._found(points, codes, rng), rng)
 
     def _found(self, points: FloatArray, codes: IntArray, rng: np.random.Generator) -> Found:
         n_known, free = int(codes.max()) + 1, codes < 0

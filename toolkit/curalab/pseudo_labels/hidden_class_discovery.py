@@ -11,8 +11,8 @@ from curalab._check import check_integer
 from curalab.pool import FloatArray, IntArray, Pool
 from curalab.pseudo_labels._discovery import (
     Found,
+    averaged,
     begin,
-    blurred,
     compact,
     constrained,
     in_order,
@@ -87,8 +87,7 @@ class HiddenClassDiscovery:
         check_integer("k", self.k, low=0)
         if self.max_new is not None:
             check_integer("max_new", self.max_new, low=1)
-        k = min(self.k, len(pool) - 1)
-        points = blurred(pool, k)
+        points, of = averaged(pool, min(self.k, len(pool) - 1), rng)
         codes, n_known = compact(pool.codes)
         tuned = _tuned(points, codes, rng)
         most = self.max_new or max(3 * n_known, 10)
@@ -96,7 +95,7 @@ class HiddenClassDiscovery:
         def discover(codes: IntArray, rng: np.random.Generator) -> Found:
             return _found(points, codes, tuned, most, rng)
 
-        return answer(pool, k, points, discover, rng)
+        return answer(pool, points, of, discover, rng)
 
 
 class Tuned(NamedTuple):
