@@ -323,17 +323,18 @@ def test_calibrate_takes_labels_of_the_method_judged(digits, judged):
     )
     probe = pseudo_label(emb, hide(truth, 5), method="low_shot_probe")
     assert message(ValueError, judged.calibrate, probe) == (
-        "The 'soft' parameter must be of the method that was judged, 'propagation'. "
+        "The 'soft' parameter must be of the method judged, 'propagation'. "
         "Got 'low_shot_probe' instead."
     )
     fewer = Embedding(vectors=emb.vectors[:900], ids=emb.ids[:900], metric=emb.metric)
     other = pseudo_label(fewer, hide(truth, 5)[:900], random_state=0)
-    assert "must be of the embedding that was judged" in message(
+    assert "must be of the embedding judged" in message(
         ValueError, judged.calibrate, other
     )
     named = hide(truth, 5).replace({truth.iloc[0]: "zero"})
     other = pseudo_label(emb, named, random_state=0)
-    assert "must be of the classes that was judged" in message(ValueError, judged.calibrate, other)
+    said = message(ValueError, judged.calibrate, other)
+    assert "must be of the classes judged" in said
 
 
 # ---- the threshold -------------------------------------------------------------------------------
@@ -605,7 +606,8 @@ def test_what_nobody_could_judge_is_told_in_words():
     labels[[0, 10]], labels[20] = "a", "b"
     found = honesty(emb, labels, random_state=0)
     assert found.says.startswith(
-        "no proposal of a known class was judged, of 27 unlabelled rows; 1 class could not be judged"
+        "no proposal of a known class was judged, of 27 unlabelled rows; "
+        "1 class could not be judged"
     )
     assert np.isnan(list(found.calibration_error.values())).all()
     assert not len(found.reliability())

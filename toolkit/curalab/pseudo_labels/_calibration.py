@@ -146,7 +146,7 @@ def refuse_other(judged: PseudoLabels, soft: PseudoLabels) -> None:
         own, other = (one.get(name) for one in told)
         if own != other:
             own, other = (x if isinstance(x, dict) else first_few([x]) for x in (own, other))
-            rule = f"of the {name} that was judged, {own}"
+            rule = f"of the {name} judged, {own}"
             raise ValueError(complain("soft", rule, what=f"{other}"))
     if soft.is_new.any() and not np.array_equal(judged.labels, soft.labels):
         rule = "the run that was judged, where classes are discovered: names say nothing elsewhere"
