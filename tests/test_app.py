@@ -1,7 +1,13 @@
 """The `curalab` command, as a shell would call it."""
 
+import os
 import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +19,7 @@ import curalab as cl
 from curalab.app import main
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
+COMMAND = [sys.executable, "-c", "import sys; from curalab.app import main; sys.exit(main())"]
 
 
 def test_methods_lists_what_to_start_with(capsys):
@@ -110,6 +117,10 @@ def test_a_folder_of_sounds(tmp_path, capsys):
     [
         (["audit"], "Give one of FILE and --images DIR."),
         (
+            ["embed", str(REVIEWS), "--address", "auto"],
+            "Leave out --address unless you give --backend ray.",
+        ),
+        (
             ["audit", str(REVIEWS), "--text", "txt"],
             "There is no column 'txt'. The columns are 'id'",
         ),
@@ -144,3 +155,74 @@ def test_a_file_that_is_not_utf_8(tmp_path, capsys):
         file.write("r999,caf\xe9,positive,x\n".encode("latin-1"))
     assert main(["audit", str(tmp_path / "latin.csv"), "--text", "text"]) == 1
     assert "UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["embed", "dedup", "audit"])
+def test_out_is_looked_at_before_the_work(command, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    call = [command, str(REVIEWS), "--text", "text", "--out"]
+    assert main([*call, str(tmp_path / "file")]) == 1
+    assert main([*call, str(tmp_path / "file" / "inside")]) == 1
+    refused = 2
+    if command == "embed":  # writes the folder itself
+        assert main([*call, str(tmp_path / "folder")]) == 1
+        refused = 3
+    told = capsys.readouterr()
+    assert told.err.count(f"curalab {command}: --out ") == refused
+    assert "Embedding" not in told.out
+
+
+def test_vectors_are_written_over(tmp_path):
+    call = ["embed", str(REVIEWS), "--text", "text", "--encoder", "tfidf"]
+    for _ in range(2):
+        assert main([*call, "--out", str(tmp_path / "out")]) == 0
+
+
+def test_a_finder_that_fails_is_told_of_once(tmp_path):
+    table = pd.read_csv(REVIEWS).head(60)
+    table["label"] = table["id"]  # no class has two items
+    table.to_csv(tmp_path / "in.csv", index=False)
+    call = ["audit", "in.csv", "--text", "text", "--label", "label", "--out", "out"]
+    ran = run(call, tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr.count("label_errors") == 1
+
+
+def test_a_folder_of_parquet_is_one_table(tmp_path, capsys):
+    texts = pd.read_csv(REVIEWS, index_col="id")[["text", "label"]]
+    cl.map_batches(pd.DataFrame.copy, texts, batch_size=100, folder=tmp_path / "cleaned")
+    call = ["embed", str(tmp_path / "cleaned"), "--text", "text", "--encoder", "tfidf"]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 0
+    assert "300 items in 256 dimensions" in capsys.readouterr().out
+    assert cl.Embedding.open(tmp_path / "out").ids.tolist() == texts.index.tolist()
+
+
+def run(call, folder):
+    return subprocess.run(
+        [*COMMAND, *call], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_reader_that_has_had_enough(tmp_path):
+    ran = subprocess.run(
+        ["bash", "-c", f"{shlex.join(COMMAND)} methods | head -1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""
+    assert ran.stdout.split() in (["141"], ["0"])  # it may be done before head is
+
+
+def test_what_is_stopped_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "in.jsonl")
+    call = [*COMMAND, "embed", "in.jsonl"]
+    with (
+        subprocess.Popen(call, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
+        (tmp_path / "in.jsonl").open("w"),  # from here on it waits for what is written
+    ):
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate()[1]
+    assert (process.returncode, told) == (130, "\ncuralab embed: stopped.\n")

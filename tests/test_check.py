@@ -138,6 +138,12 @@ def test_vectors_that_are_none():
     assert says(ValueError, check_vectors, "x", np.ones(3)) == (
         "The 'x' parameter must be of shape (n, d). Got shape (3,) instead."
     )
+    bad[4] = -1e39
+    for large in (bad, bad.astype(object)):
+        assert says(ValueError, check_vectors, "x", large, ids=ids) == (
+            "The 'x' parameter must be of numbers that float32 holds, at most 3.4e38 in size. "
+            "Got 1 of 5 rows of larger ones (ids 'e') instead."
+        )
     assert says(ValueError, check_vectors, "x", np.ones((0, 3))) == (
         "The 'x' parameter must be at least one row and one column. Got shape (0, 3) instead."
     )

@@ -111,7 +111,8 @@ def test_a_graph_of_more_rows_than_there_are_is_damage(tmp_path):
     emb = Embedding(vectors=rows(60))
     emb.neighbors(5)
     emb.save(tmp_path / "emb")
-    path = tmp_path / "emb" / "neighbors.indices.npy"
-    np.save(path, np.concatenate([np.load(path)] * 2))
-    with pytest.raises(ValueError, match="a graph of more rows"):
+    for name in ("indices", "distance"):
+        path = tmp_path / "emb" / f"neighbors.{name}.npy"
+        np.save(path, np.concatenate([np.load(path)] * 2))
+    with pytest.raises(ValueError, match="60 ids, and a graph of other rows"):
         Embedding.open(tmp_path / "emb")

@@ -198,3 +198,22 @@ def test_an_archive_among_pictures_is_no_dataset(tmp_path):
     picture(tmp_path / "cats" / "a.png")
     shard(tmp_path / "backup.tar", {"x.txt": b"old"})
     assert load_items(tmp_path)["label"].tolist() == ["cats"]
+
+
+# ---- folders of Parquet --------------------------------------------------------------------------
+
+
+def test_a_folder_of_parquet_is_one_table(tmp_path):
+    whole = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", None]})
+    (tmp_path / "deep").mkdir()
+    whole[:2].to_parquet(tmp_path / "1.parquet")
+    whole[2:].reset_index(drop=True).to_parquet(tmp_path / "deep" / "2.parquet")
+    (tmp_path / "_manifest.json").write_text("{}")
+    (tmp_path / ".3.parquet").touch()  # not finished
+    pd.testing.assert_frame_equal(load_items(tmp_path), whole)
+    assert load_items(tmp_path, id="a").index.tolist() == [1, 2, 3]
+    pd.DataFrame({"a": [1.5]}).to_parquet(tmp_path / "4.parquet")
+    said = message(ValueError, load_items, tmp_path)
+    rule = "The 'source' parameter must be of Parquet files with the same columns. Got the columns "
+    there = str(tmp_path / "1.parquet")
+    assert said == f"{rule}'b' only in {there!r} instead."

@@ -44,11 +44,20 @@ def test_pca_by_hand():
     assert view.details["explained_variance_ratio"][0] == pytest.approx(1)
 
 
+OTHER = {"cosine": "euclidean", "euclidean": "cosine"}
+
+
 def test_pca_places_new_rows(three):
     view = reduce(three, method="pca")
     np.testing.assert_allclose(view.transform(three).vectors, view.vectors, atol=1e-4)
     with pytest.raises(TypeError, match="The method 'umap_learn' cannot transform new rows"):
         reduce(three, method="umap_learn").transform(three)
+    with pytest.raises(ValueError) as caught:
+        view.transform(Embedding(vectors=three.vectors, metric=OTHER[three.metric]))
+    assert str(caught.value) == (
+        f"The 'new' parameter must be of metric {three.metric!r}. "
+        f"Got {OTHER[three.metric]!r} instead."
+    )
 
 
 @pytest.mark.parametrize("method", ["tsne", "umap"])

@@ -142,6 +142,44 @@ def test_k_at_the_door():
     assert str(caught.value) == (
         "The 'queries' parameter must be of 4 dimensions, as the embedding is. Got 3 instead."
     )
+    with pytest.raises(ValueError) as caught:
+        Embedding(vectors=np.ones((1, 3))).neighbors(1)
+    assert str(caught.value) == (
+        "The embedding must have 2 rows or more for neighbours. Got 1 instead."
+    )
+
+
+def test_queries_of_another_metric_or_without_direction_are_refused():
+    x = np.eye(4) + 0.1
+    for own, other in (("cosine", "euclidean"), ("euclidean", "cosine")):
+        with pytest.raises(ValueError) as caught:
+            Embedding(vectors=x, metric=own).search(Embedding(vectors=x, metric=other), 1)
+        assert str(caught.value) == (
+            f"The 'queries' parameter must be of metric {own!r}. Got {other!r} instead."
+        )
+    with pytest.raises(ValueError) as caught:
+        Embedding(vectors=x).search(np.zeros((1, 4)), 1)
+    assert str(caught.value) == (
+        "The 'queries' parameter must be different from zero under metric=\"cosine\". "
+        "Got 1 of 1 rows of zeros (ids 0) instead. "
+        'Drop these rows, or use Embedding(vectors=…, metric="euclidean").'
+    )
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [3, 700])
+def test_a_search_block_by_block_finds_the_same(monkeypatch, metric, k):
+    """Blocks of 512 points; rows 900 and 1,300 are copies of row 5, ordered by number."""
+    x = np.random.default_rng(0).normal(size=(1_400, 12)) + 5
+    x[[900, 1_300]] = x[5]
+    emb = Embedding(vectors=x, metric=metric)
+    asked = np.concatenate([x[5:6], x[:700] + 0.01])
+    whole = emb.search(asked, k)
+    monkeypatch.setattr("curalab.neighbors._HELD", 1)
+    parts = emb.search(asked, k)
+    np.testing.assert_array_equal(parts.indices, whole.indices)
+    np.testing.assert_allclose(parts.distance, whole.distance, atol=1e-6)
+    assert parts.indices[0, :3].tolist() == [5, 900, 1_300]
 
 
 def test_the_precision_of_products_is_given_back():

@@ -76,6 +76,13 @@ def test_proba_must_fit_the_classes(emb):
         Pool(embedding=emb, proba=np.ones(4))
 
 
+@pytest.mark.parametrize("labels", [None, list("xyxy")])
+def test_classes_are_distinct(emb, labels):
+    assert says(ValueError, Pool, embedding=emb, labels=labels, classes=list("xyx")) == (
+        "The 'classes' parameter must be of distinct classes. Got 'x' twice instead."
+    )
+
+
 def test_chosen_rows_are_named_by_id_or_by_mask(emb):
     assert Pool(embedding=emb, chosen=["c", "a"]).chosen.tolist() == [0, 2]
     mask = np.array([True, False, True, False])

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -71,6 +74,46 @@ def test_a_failed_save_leaves_the_old_one(odd, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert Outliers.open(tmp_path / "odd").ids.equals(odd.ids)
     assert [p.name for p in tmp_path.iterdir()] == ["odd"]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from curalab import Embedding, find_outliers
+
+found, real, calls = find_outliers(np.eye(5) + 0.1, random_state=0), os.replace, []
+
+def replace(*names):
+    calls.append(names)
+    if len(calls) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(*names)
+
+os.replace = replace
+found.save(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_save_that_is_killed_leaves_the_old_one_or_the_new_one(odd, tmp_path, call):
+    path = tmp_path / "odd"
+    odd.save(path)
+    command = [sys.executable, "-c", KILLED, str(path), str(call)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert len(Outliers.open(path)) == (5 if call == 3 else 40)
+    odd.save(path)
+    assert len(Outliers.open(path)) == 40
+    assert not list(tmp_path.glob(".*.old"))
+
+
+def test_rows_are_added_where_a_save_was_killed(tmp_path):
+    path, x = tmp_path / "emb", np.eye(3)
+    Embedding(vectors=x, ids=list("abc")).save(path)
+    subprocess.run([sys.executable, "-c", KILLED, str(path), "2"])
+    assert not path.exists()
+    Embedding(vectors=x[:1], ids=["d"]).append_to(path)
+    assert Embedding.open(path).ids.tolist() == list("abcd")
+    assert path.exists()
 
 
 def test_other_folders_are_not_touched(odd, tmp_path):

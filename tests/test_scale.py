@@ -105,6 +105,40 @@ def test_an_encoder_gives_the_vectors_of_embed():
     assert own.params["settings"] == emb.params["settings"]
 
 
+def test_a_function_may_change_its_batch(tmp_path):
+    cells = pd.Series([[i] for i in range(4)])
+    kinds = {
+        "array": X,
+        "rows": [[i] for i in range(4)],
+        "cells": cells,
+        "table": pd.DataFrame({"cells": cells, "n": range(4)}),
+    }
+
+    def change(batch):
+        if isinstance(batch, np.ndarray):
+            batch += 1
+            made = batch
+        else:
+            rows = batch["cells"] if isinstance(batch, pd.DataFrame) else batch
+            for row in rows:
+                row[0] += 1
+            made = [row[0] for row in rows]
+        if not Path(tried).exists():
+            Path(tried).touch()
+            raise OSError("the first try")
+        return made
+
+    for name, data in kinds.items():
+        tried = str(tmp_path / f"{name} was tried")
+        made = cl.map_batches(change, data, folder=tmp_path / name, batch_size=2)
+        again = cl.map_batches(change, data, folder=tmp_path / name, batch_size=2)
+        assert (made == again).all(), name  # the data are still those of the first call
+        assert (made == (X + 1 if name == "array" else [1, 2, 3, 4])).all(), name
+    assert kinds["rows"] == kinds["cells"].tolist() == [[0], [1], [2], [3]]
+    assert kinds["table"]["cells"].tolist() == [[0], [1], [2], [3]]
+    assert (np.arange(40.0).reshape(20, 2) == X).all()
+
+
 # ---- batches that fail ---------------------------------------------------------------------------
 
 
@@ -173,6 +207,15 @@ def test_what_is_done_is_known_again_by_the_code_and_the_data(tmp_path):
         (lambda b: 3.0, "Got float instead."),
         (lambda b: ["a"] * 8, "Got list instead."),
         (lambda b: b[:, :0], "Got shape (8, 0), dtype float64 instead."),
+        (
+            lambda b: np.ma.masked_greater(b, 3),
+            "Got a masked array instead. Fill it: made.filled(np.nan).",
+        ),
+        (
+            lambda b: pd.DataFrame([]),
+            "Got one without columns instead. Name them where there are no rows, too: "
+            "pd.DataFrame(rows, columns=[…]).",
+        ),
     ],
 )
 def test_what_a_function_must_not_return(gives, said):
@@ -198,6 +241,23 @@ def test_batches_of_different_form_are_refused():
         "shape (2,)",
         2: "it returned a table where another batch returned an array",
     }
+
+
+def test_tables_of_other_columns_are_refused(tmp_path):
+    def odd(batch):
+        made = pd.DataFrame({"a": batch[:, 0], "n": 1})
+        made.loc[batch[:, 0] == 0, "n"] = None  # a float: no other column
+        return made.rename(columns={"a": "b"}) if batch[0, 0] == broken["at"] else made
+
+    broken = {"at": 16}
+    call = {"batch_size": 8, "folder": tmp_path / "out", "random_state": 0}
+    said = "it returned a table with the columns 'b', 'n', where another batch returned 'a', 'n'"
+    for _ in range(2):  # the same where the run is gone on with
+        with pytest.raises(cl.BatchError) as caught:
+            cl.map_batches(odd, X, **call)
+        assert caught.value.failed == {1: said}
+    broken["at"] = None
+    assert cl.map_batches(odd, X, batch_size=8)["n"].isna().sum() == 1
 
 
 # ---- runs that were stopped ----------------------------------------------------------------------
@@ -308,6 +368,92 @@ def test_the_results_of_another_run_are_refused(tmp_path):
     assert not calls.exists()
 
 
+def of_a_lock(k):
+    import threading
+
+    lock = threading.Lock()
+
+    def times(batch):
+        with lock:
+            return batch * k
+
+    return times
+
+
+def test_results_of_what_cannot_be_known_again_are_not_taken_up(tmp_path):
+    out = tmp_path / "out"
+    assert (cl.map_batches(of_a_lock(2), X, folder=out) == X * 2).all()
+    with pytest.raises(ValueError) as caught:
+        cl.map_batches(of_a_lock(3), X, folder=out)
+    assert str(caught.value) == (
+        f"{str(out)!r} holds results, and whether they are of this 'function' cannot be told: it, "
+        "or something that it refers to, cannot be hashed. Give that an attribute `fingerprint`, "
+        "a text that changes when it does. Choose another folder, or delete it to begin anew."
+    )
+    things = [object(), object()]  # nor can these
+    cl.map_batches(_lengths, things, folder=tmp_path / "other")
+    with pytest.raises(ValueError, match="of this 'data' cannot be told"):
+        cl.map_batches(_lengths, [open, print, _Handle()], folder=tmp_path / "other")
+
+
+def test_a_fingerprint_makes_known_what_cannot_be_hashed(tmp_path):
+    handle = _Handle()
+    handle.fingerprint = "v1"
+    cl.map_batches(handle, X, folder=tmp_path / "out")
+    assert (cl.map_batches(handle, X, folder=tmp_path / "out") == X).all()
+    handle.fingerprint = "v2"
+    with pytest.raises(ValueError, match="the function differed"):
+        cl.map_batches(handle, X, folder=tmp_path / "out")
+
+
+class _Handle:
+    def __init__(self):
+        import threading
+
+        self.lock = threading.Lock()
+
+    def __call__(self, batch):
+        return batch
+
+
+def _lengths(batch):
+    return np.arange(len(batch))
+
+
+def test_a_finished_run_can_be_read_where_nothing_can_be_written(tmp_path):
+    count, calls, out = done_once(tmp_path)
+    (out / ".lock").unlink(missing_ok=True)
+    (out / ".lock").mkdir()  # cannot be opened as a file, as none can on a disk to read only
+    assert (cl.map_batches(count, X, batch_size=8, folder=out) == X).all()
+    assert not calls.exists()
+    (out / "_done.txt").write_text("0\n2\n")
+    with pytest.raises(OSError):
+        cl.map_batches(count, X, batch_size=8, folder=out)
+    assert not calls.exists()
+
+
+def test_a_folder_that_is_refused_is_left_as_it_is(tmp_path):
+    (tmp_path / "note.txt").touch()
+    with pytest.raises(FileExistsError):
+        cl.map_batches(double, X, folder=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["note.txt"]
+    with pytest.raises(FileExistsError) as caught:
+        cl.map_batches(double, X, folder=tmp_path / "note.txt")
+    assert "holds no results of map_batches. Choose another folder." in str(caught.value)
+
+
+def test_results_do_not_go_among_the_data(tmp_path):
+    pd.DataFrame({"a": range(3)}).to_parquet(tmp_path / "x.parquet")
+    for inside in (tmp_path, tmp_path / "out"):
+        with pytest.raises(ValueError) as caught:
+            cl.map_batches(pd.DataFrame.copy, tmp_path, folder=inside)
+        assert str(caught.value) == (
+            f"The 'folder' parameter must be outside of the folder of the data, {str(tmp_path)!r}. "
+            f"Got {str(inside)!r} instead."
+        )
+    assert [file.name for file in tmp_path.iterdir()] == ["x.parquet"]
+
+
 def test_a_folder_of_another_version_or_damaged_or_of_something_else(tmp_path):
     count, _, out = done_once(tmp_path)
     manifest = out / "_manifest.json"
@@ -338,7 +484,10 @@ def test_a_place_in_the_cache_that_another_run_has_is_left_to_it(tmp_path, monke
     (place,) = (path.parent for path in tmp_path.rglob("_manifest.json"))
     with FileLock(place / ".lock"), pytest.raises(cl.BatchError) as caught:
         cl.map_batches(_refuse, X, random_state=1)
-    assert str(caught.value).endswith("What the others gave is lost; with folder= it is kept.")
+    assert str(caught.value).endswith(
+        "What the others gave is lost; with folder=, and data and a function that can be hashed, "
+        "it is kept."
+    )
     assert "A crash would cost what is done" in caplog.text
     assert (place / "_manifest.json").exists()
 
@@ -408,6 +557,19 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
             "The 'batch_size' parameter must be an integer of 1 or more. Got 0 instead.",
         ),
         (
+            lambda: cl.map_batches(double, X, folder=""),
+            "The 'folder' parameter must be a path. Got '' instead.",
+        ),
+        (
+            lambda: cl.map_batches(double, X, folder=3),
+            "The 'folder' parameter must be a path. Got 3 instead.",
+        ),
+        (
+            lambda: cl.map_batches(double, np.ma.masked_greater(X, 3)),
+            "The 'data' parameter must be without masks. Got a masked array instead. Fill it: "
+            "data.filled(np.nan).",
+        ),
+        (
             lambda: cl.map_batches(double, []),
             "The 'data' parameter must be of at least one row. Got none instead.",
         ),
@@ -423,6 +585,42 @@ def test_bad_input(call, said):
     with pytest.raises((TypeError, ValueError)) as caught:
         call()
     assert str(caught.value) == said
+
+
+def test_a_path_of_something_else(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "bad.npy").write_text("x")
+    (tmp_path / "empty.npy").touch()
+    np.save(tmp_path / "number.npy", np.array(3))
+    for name, rule, more in [
+        ("x.csv", "of Parquet files that can be read", "Reading failed: Parquet"),
+        ("bad.npy", "a .npy file that can be read", "Reading failed: "),
+        ("empty.npy", "a .npy file that can be read", "Reading failed: "),
+        ("number.npy", "an array of rows", ""),
+    ]:
+        with pytest.raises(ValueError) as caught:
+            cl.map_batches(double, tmp_path / name)
+        said = str(caught.value)
+        assert said.startswith(f"The 'data' parameter must be {rule}. Got "), name
+        assert str(tmp_path / name) in said
+        assert more in said
+    with pytest.raises(FileNotFoundError) as caught:
+        cl.map_batches(double, tmp_path / "none.parquet")
+    assert "must be a file or folder that exists" in str(caught.value)
+
+
+def test_parquet_files_of_other_columns(tmp_path):
+    pd.DataFrame({"a": [1], "b": [1]}).to_parquet(tmp_path / "1.parquet")
+    pd.DataFrame({"b": [1.5], "a": [None]}).to_parquet(tmp_path / "2.parquet")
+    assert cl.map_batches(_lengths, tmp_path).tolist() == [0, 0]
+    pd.DataFrame({"a": [1], "c": [1]}).to_parquet(tmp_path / "3.parquet")
+    one, three = (str(tmp_path / f"{i}.parquet") for i in (1, 3))
+    with pytest.raises(ValueError) as caught:
+        cl.map_batches(_lengths, tmp_path)
+    assert str(caught.value) == (
+        "The 'data' parameter must be of Parquet files with the same columns. Got the columns "
+        f"'b' only in {one!r} and 'c' only in {three!r} instead."
+    )
 
 
 def test_a_path_that_holds_no_data(tmp_path):

@@ -37,6 +37,27 @@ def cluster():
     ray.shutdown()
 
 
+def test_a_cluster_that_is_not_there():  # first: the others share one
+    from ray._private.services import find_gcs_addresses
+
+    if find_gcs_addresses():
+        pytest.skip("a Ray runs on this machine")
+    said, _ = asked("auto")
+    assert said.startswith("ConnectionError: No Ray cluster answers at 'auto' (Could not find any ")
+
+
+def test_an_address_of_a_client_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"ray://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(cl.MissingExtraError) as caught:
+            cl.map_batches(np.copy, X, backend="ray", address=address)
+    assert str(caught.value) == (
+        "An address of ray:// needs the package 'grpc', which is not installed. Install it with: "
+        "pip install 'curalab[ray]'"
+    )
+
+
 def test_results_equal_those_of_this_machine(cluster, tmp_path):
     def noisy(batch, rng):
         return batch + rng.normal(size=batch.shape)
@@ -110,6 +131,62 @@ def test_a_killed_worker_costs_its_own_batch_only(cluster, tmp_path):
     begun = Path(log).read_text().split()
     assert begun.count(f"{X[200, 0]:.6f}") >= 2
     assert len(set(begun)) == 12
+
+
+@pytest.mark.parametrize(
+    "end",
+    [lambda: os.kill(os.getpid(), signal.SIGSEGV), lambda: sys.exit(3), lambda: os._exit(3)],
+    ids=["crash", "exit", "hard exit"],
+)
+def test_a_batch_that_ends_its_worker_is_tried_once_more(cluster, tmp_path, end):
+    log = str(tmp_path / "log")
+
+    def deadly(batch):
+        with Path(log).open("a") as stream:
+            stream.write(f"{batch[0, 0]:.6f}\n")
+        if batch[0, 0] == X[200, 0]:
+            end()
+        return batch * 2
+
+    with pytest.raises(cl.BatchError) as caught:
+        cl.map_batches(deadly, X, batch_size=100, backend="ray")
+    said = "its worker ended: it was killed, ran out of memory, crashed or called exit"
+    assert caught.value.failed == {2: f"{said} (WorkerCrashedError)"}
+    begun = Path(log).read_text().split()
+    assert begun.count(f"{X[200, 0]:.6f}") == 2
+    assert (len(begun), len(set(begun))) == (7, 6)  # the others are done, once
+
+
+def test_a_batch_is_a_copy_at_each_try(cluster, tmp_path):
+    def change(batch):
+        batch += 1
+        if not Path(tried).exists():
+            Path(tried).touch()
+            raise OSError("the first try")
+        return batch
+
+    tried = str(tmp_path / "tried")
+    assert (cl.map_batches(change, X, backend="ray") == X + 1).all()
+
+
+def test_a_function_that_cannot_be_sent(cluster):
+    with pytest.raises(TypeError) as caught:
+        cl.map_batches(of_a_lock(threading.Lock()), X, backend="ray")
+    assert str(caught.value).startswith(
+        "The 'function' parameter must be one that can be sent to other processes (TypeError: "
+        "cannot pickle '_thread.lock' object). Got <function of_a_lock.<locals>."
+    )
+    assert str(caught.value).endswith(" instead. Make within the function what cannot be sent.")
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def of_a_lock(lock):
+    def waits(batch):
+        with lock:
+            return batch
+
+    return waits
 
 
 DRIVER = """
@@ -192,6 +269,13 @@ def asked(address):
     return ran.stderr.strip().splitlines()[-1], time.monotonic() - began
 
 
+def test_a_cluster_is_known_again_by_the_name_it_was_given(cluster):
+    twice = ASKING.replace("cl.map", "for _ in range(2): cl.map") + "print('done')"
+    command = [sys.executable, "-c", twice, f"localhost:{cluster.rpartition(':')[2]}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout == "done\n", ran.stderr
+
+
 def test_an_address_where_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -219,6 +303,13 @@ def test_an_address_that_is_none():
         "ValueError: The 'address' parameter must be 'auto', 'host:port' or 'ray://host:port'. "
         "Got 'ray://' instead."
     )
+
+
+def test_an_address_that_is_no_text():
+    with pytest.raises(TypeError) as caught:
+        cl.map_batches(np.copy, X, backend="ray", address=6379)
+    said = "The 'address' parameter must be 'auto', 'host:port' or 'ray://host:port'. Got 6379"
+    assert str(caught.value) == f"{said} instead."
 
 
 def test_without_ray(monkeypatch):

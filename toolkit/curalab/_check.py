@@ -234,7 +234,13 @@ def check_vectors(name: str, value: object, *, ids: pd.Index | None = None) -> F
         )
     try:
         array = np.asanyarray(value)
-        vectors = array if array.dtype == np.float32 else array.astype(np.float32)
+        with np.errstate(over="raise"):
+            vectors = array if array.dtype == np.float32 else array.astype(np.float32)
+    except FloatingPointError:
+        wide = array.astype(np.longdouble).reshape(len(array), -1)
+        rule = "of numbers that float32 holds, at most 3.4e38 in size"
+        refuse_rows(name, wide, _too_large, rule=rule, what="of larger ones", ids=ids)
+        raise
     except (TypeError, ValueError) as error:
         raise TypeError(complain(name, "numbers", what=type(value).__name__)) from error
     if vectors.ndim != 2:
@@ -249,6 +255,12 @@ def check_vectors(name: str, value: object, *, ids: pd.Index | None = None) -> F
 
 def _not_finite(block: FloatArray) -> BoolArray:
     return np.asarray(~np.isfinite(block).all(axis=1))
+
+
+def _too_large(block: FloatArray) -> BoolArray:
+    with np.errstate(over="ignore"):
+        lost = np.isinf(block.astype(np.float32))
+    return np.asarray((lost & np.isfinite(block)).any(axis=1))
 
 
 def refuse_rows(
@@ -271,6 +283,16 @@ def refuse_rows(
         raise ValueError(complain(name, rule, hint=hint, what=got))
 
 
+def check_classes(classes: pd.Index, *, name: str = "classes") -> pd.Index:
+    """Return `classes` if they are distinct and none is missing."""
+    if classes.hasnans:
+        raise ValueError(complain(name, "without missing classes", what="a missing one"))
+    if not classes.is_unique:
+        twice = classes[classes.duplicated()].unique()
+        raise ValueError(complain(name, "of distinct classes", what=f"{first_few(twice)} twice"))
+    return classes
+
+
 def check_labels(
     values: object, *, classes: object = None, name: str = "labels"
 ) -> tuple[AnyArray, IntArray, AnyArray]:
@@ -289,7 +311,7 @@ def check_labels(
     if classes is None:
         codes, found = pd.factorize(series, sort=True)
         return labels, codes.astype(np.int64, copy=False), np.asarray(found)
-    known = check_ids(pd.Index(np.asarray(classes)))
+    known = check_classes(pd.Index(np.asarray(classes)))
     codes = known.get_indexer(pd.Index(labels))
     unknown = pd.unique(series[(codes < 0) & series.notna().to_numpy()])
     if len(unknown):

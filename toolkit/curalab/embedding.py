@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from curalab._check import (
-    BoolArray,
     FloatArray,
     IntArray,
     are_invented,
@@ -25,16 +23,18 @@ from curalab._check import (
     check_integer,
     check_real,
     check_vectors,
+    complain,
     invented_ids,
     refuse_rows,
     rows_of,
 )
-from curalab._points import unit_rows
+from curalab._points import UnitRows, is_large, unit_rows
+from curalab._saved import path_of
 from curalab.neighbors import RECALL, Neighbors, nearest
-from curalab.neighbors._grown import grown
+from curalab.neighbors._grown import grown, opened_graph
 from curalab.results import StageResult
 
-__all__ = ["Embedding", "as_embedding", "take_rows"]
+__all__ = ["Embedding", "as_embedding", "check_space", "take_rows"]
 
 _BLOCK = 65_536  # rows looked at together
 _OF_GRAPH = ("indices", "distance", "recall")
@@ -91,15 +91,7 @@ class Embedding(StageResult):
         vectors = check_vectors("vectors", self.vectors, ids=ids)
         ids = invented_ids(len(vectors)) if ids is None else check_ids(ids, n=len(vectors))
         if self.metric == "cosine":
-            refuse_rows(
-                "vectors",
-                vectors,
-                _is_zero,
-                rule='different from zero under metric="cosine"',
-                what="of zeros",
-                ids=ids,
-                hint='Drop these rows, or use Embedding(vectors=…, metric="euclidean").',
-            )
+            _refuse_zeros("vectors", vectors, ids)
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "vectors", vectors)
         super().__post_init__()
@@ -166,6 +158,10 @@ class Embedding(StageResult):
             `indices`, `distance` (1 - cosine, or Euclidean) and `similarity`, each (n, k), and the
             `recall` that was seen.
         """
+        if len(self) < 2:
+            raise ValueError(
+                "The embedding must have 2 rows or more for neighbours. Got 1 instead."
+            )
         k = check_integer("k", k, low=1, high=len(self) - 1, hint=_few(len(self)))
         if recall is not None:
             check_real("recall", recall, low=0, high=1)
@@ -193,7 +189,7 @@ class Embedding(StageResult):
         Parameters
         ----------
         queries : Embedding or array-like of shape (m, d)
-            Vectors of the same space.
+            Vectors of the same space; an Embedding must be of the same metric.
         k : int
             From 1 to n.
 
@@ -203,13 +199,16 @@ class Embedding(StageResult):
             Row numbers in this embedding, shape (m, k).
         """
         asked = as_embedding(queries, metric=self.metric, name="queries")
-        if asked.shape[1] != self.shape[1]:
-            raise ValueError(
-                f"The 'queries' parameter must be of {self.shape[1]} dimensions, as the embedding "
-                f"is. Got {asked.shape[1]} instead."
-            )
+        check_space("queries", asked, self)
         k = check_integer("k", k, low=1, high=len(self))
-        return nearest(self.points, k, metric=self.metric, queries=asked.points)
+        return nearest(self._looked_at, k, metric=self.metric, queries=asked.points)
+
+    @property
+    def _looked_at(self) -> FloatArray:
+        """The points, without a copy of vectors that are too many to hold one for a search."""
+        if self.metric == "euclidean" or "points" in vars(self) or not is_large(self.vectors):
+            return self.points
+        return UnitRows(self.vectors)  # type: ignore[return-value]  # all that a search asks for
 
     # ---- parts -----------------------------------------------------------------------------------
 
@@ -242,13 +241,11 @@ class Embedding(StageResult):
     def _restored(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
         """Leave out vectors behind the last id: they were being appended when that was stopped."""
         found = {name: plain.pop(f"neighbors.{name}", None) for name in _OF_GRAPH}
-        vectors = plain["vectors"]
+        vectors, metric = plain["vectors"], plain["metric"]
         if len(vectors) < n:
-            raise ValueError(f"The embedding is damaged: {n:,} ids, {len(vectors):,} vectors.")
-        if found["indices"] is not None and len(found["indices"]) > n:
-            raise ValueError(f"The embedding is damaged: {n:,} ids, and a graph of more rows.")
-        if found["indices"] is not None:
-            plain["_graph"] = {"neighbors": Neighbors(metric=plain["metric"], **found)}
+            raise ValueError(f"{n:,} ids, {len(vectors):,} vectors")
+        if any(part is not None for part in found.values()):
+            plain["_graph"] = {"neighbors": opened_graph(n, metric=metric, **found)}
         return {**plain, "vectors": vectors[:n]}
 
     def append_to(self, path: str | os.PathLike[str]) -> None:
@@ -268,8 +265,10 @@ class Embedding(StageResult):
         ------
         ValueError, AlignmentError
             The folder holds something else, or ids that are among these.
+        TypeError
+            The ids are of another type than those that the folder holds.
         BlockingIOError
-            Another process is adding rows to it.
+            Another process is writing to it.
 
         Examples
         --------
@@ -282,15 +281,23 @@ class Embedding(StageResult):
         """
         from curalab._appended import append
 
-        append(self, Path(path))
+        append(self, path_of(path))
 
     def _with_ids(self, ids: pd.Index) -> Embedding:
         """Return the same vectors and graph under the ids that another input carries."""
         return replace(self, ids=ids)
 
 
-def _is_zero(block: FloatArray) -> BoolArray:
-    return np.asarray(~block.any(axis=1))
+def _refuse_zeros(name: str, vectors: FloatArray, ids: pd.Index | None) -> None:
+    refuse_rows(
+        name,
+        vectors,
+        lambda block: np.asarray(~block.any(axis=1)),
+        rule='different from zero under metric="cosine"',
+        what="of zeros",
+        ids=ids,
+        hint='Drop these rows, or use Embedding(vectors=…, metric="euclidean").',
+    )
 
 
 def _few(n: int) -> str:
@@ -317,4 +324,15 @@ def as_embedding(value: Any, *, metric: str = "cosine", name: str = "embedding")
         )
     ids = carried_ids(value)
     vectors = check_vectors(name, value, ids=ids)
+    if metric == "cosine":
+        _refuse_zeros(name, vectors, ids)
     return Embedding(ids=ids, vectors=vectors, metric=metric)  # type: ignore[arg-type]
+
+
+def check_space(name: str, other: Embedding, embedding: Embedding) -> None:
+    """Refuse an embedding of another space than the one it goes with."""
+    if other.metric != embedding.metric:
+        raise ValueError(complain(name, f"of metric {embedding.metric!r}", other.metric))
+    if other.shape[1] != embedding.shape[1]:
+        rule = f"of {embedding.shape[1]:,} dimensions, as the embedding is"
+        raise ValueError(complain(name, rule, other.shape[1]))

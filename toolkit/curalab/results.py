@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,11 +17,22 @@ import pandas as pd
 
 from curalab._check import check_ids, read_only
 from curalab._hidden import is_metrics_only
+from curalab._saved import (
+    BROKEN,
+    IDS,
+    META,
+    VERSION,
+    check_kept,
+    damaged,
+    exchange,
+    locked,
+    path_of,
+    read_meta,
+    whole,
+)
 
-__all__ = ["StageResult", "read_meta"]
+__all__ = ["StageResult"]
 
-_META, _IDS = "result.json", "rows.parquet"
-_VERSION = 1
 _NOT_ROWS = ("ids", "params", "details")
 
 
@@ -111,22 +122,25 @@ class StageResult:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result into the folder `path`, all of it or nothing.
 
-        An older result at the same place is replaced; any other folder is refused. Functions in
+        An older result at the same place is replaced, and is there until the new one is; any other
+        folder is refused, as is one that another process writes to (BlockingIOError). Functions in
         `details` are left out.
         """
-        target = Path(path)
-        if target.exists() and not (target / _META).is_file():
+        target = path_of(path)
+        if target.exists() and not (target / META).is_file():
             raise FileExistsError(
                 f"{str(target)!r} exists and is not a saved result. Choose another path."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
+        older = whole(target)
+        with (
+            locked(older) if older.exists() else nullcontext(),
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made,
+        ):
             fresh = Path(made) / "new"
             fresh.mkdir()
             self._write(fresh)
-            if target.exists():
-                os.replace(target, Path(made) / "old")
-            os.replace(fresh, target)
+            exchange(fresh, target)
 
     def _write(self, folder: Path) -> None:
         rows: dict[str, Any] = {}
@@ -136,14 +150,14 @@ class StageResult:
                 rows[name] = value
             else:
                 _put(folder, name, value, plain)
-        frame = pd.DataFrame(rows, index=self.ids.rename("id"))
-        frame.reset_index().to_parquet(folder / _IDS)
+        frame = pd.DataFrame(rows, index=check_kept(self.ids).rename("id"))
+        frame.reset_index().to_parquet(folder / IDS)
         details: dict[str, Any] = {}
         left_out = [
             k for k, v in self.details.items() if not _put(folder, f"details.{k}", v, details)
         ]
         meta = {
-            "version": _VERSION,
+            "version": VERSION,
             "class": f"{type(self).__module__}:{type(self).__qualname__}",
             "ids_name": self.ids.name,
             "range": [len(self)] if isinstance(self.ids, pd.RangeIndex) else None,
@@ -152,7 +166,7 @@ class StageResult:
             "details": {k.removeprefix("details."): v for k, v in details.items()},
             "left_out": left_out,
         }
-        (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
     def _parts(self) -> dict[str, Any]:
         """Return what is kept on disk beside ids, params and details, by name."""
@@ -165,33 +179,26 @@ class StageResult:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote; large arrays stay on disk and are mapped into memory."""
-        folder = Path(path)
-        meta = read_meta(folder)
+        folder = whole(path_of(path))
+        meta, made = read_meta(folder, cls)
         try:
-            module, _, name = meta["class"].partition(":")
-            made = getattr(importlib.import_module(module), name)
-        except (KeyError, ImportError, AttributeError) as error:
-            raise ValueError(f"{str(folder)!r} does not hold a saved result.") from error
-        if not (isinstance(made, type) and issubclass(made, cls)):
-            raise TypeError(f"{str(folder)!r} holds {meta['class']!r}, not {cls.__qualname__}.")
-        try:
-            frame = pd.read_parquet(folder / _IDS).set_index("id")
-            plain = {k: _get(folder, v) for k, v in meta["plain"].items()}
-            details = {k: _get(folder, v) for k, v in meta["details"].items()}
-        except (OSError, ValueError) as error:  # a part is missing, or was cut off
-            raise ValueError(
-                f"The result in {str(folder)!r} is damaged ({type(error).__name__}: {error}). Save "
-                "it again."
-            ) from error
+            return made._read(folder, meta)  # type: ignore[no-any-return]
+        except BROKEN as error:  # a part is missing, was cut off, or does not fit the others
+            raise damaged(folder, error) from error
+
+    @classmethod
+    def _read(cls, folder: Path, meta: dict[str, Any]) -> Self:
+        frame = pd.read_parquet(folder / IDS).set_index("id")
+        plain = {k: _get(folder, v) for k, v in meta["plain"].items()}
+        details = {k: _get(folder, v) for k, v in meta["details"].items()}
         ids = frame.index
         if meta["range"] and np.array_equal(ids, np.arange(len(ids))):
             ids = pd.RangeIndex(len(ids))
         rows = {str(k): frame[k].to_numpy() for k in frame}
         params = {**meta["params"], "opened": True}
         ids = ids.rename(meta["ids_name"])
-        return made(
-            ids=ids, params=params, details=details, **rows, **made._restored(plain, len(ids))
-        )
+        kept = cls._restored(plain, len(ids))
+        return cls(ids=ids, params=params, details=details, **rows, **kept)
 
     @classmethod
     def _restored(cls, plain: dict[str, Any], n: int) -> dict[str, Any]:
@@ -199,25 +206,11 @@ class StageResult:
         return plain
 
 
-def read_meta(folder: Path) -> dict[str, Any]:
-    """Return what is told of a saved result, or say that there is none."""
-    try:
-        meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
-        version = meta.get("version", _VERSION)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{str(folder)!r} does not hold a saved result.") from error
-    if version != _VERSION:
-        raise ValueError(
-            f"{str(folder)!r} was saved in the form of version {version}, and this curalab reads "
-            f"version {_VERSION}. Open it with the curalab that wrote it, and save it again."
-        )
-    return meta
-
-
 def _put(folder: Path, name: str, value: Any, plain: dict[str, Any]) -> bool:
     """Write one value beside the rows and note where; False where it cannot be kept."""
     if isinstance(value, np.ndarray) and value.dtype != object:
-        np.save(folder / f"{name}.npy", value)
+        is_by_columns = value.flags.f_contiguous and not value.flags.c_contiguous
+        np.save(folder / f"{name}.npy", value.copy() if is_by_columns else value)
         plain[name] = {"npy": f"{name}.npy"}
     elif isinstance(value, np.ndarray):
         plain[name] = {"objects": value.tolist()}
@@ -234,7 +227,7 @@ def _put(folder: Path, name: str, value: Any, plain: dict[str, Any]) -> bool:
 
 def _get(folder: Path, where: dict[str, Any]) -> Any:
     if "npy" in where:
-        return np.load(folder / where["npy"], mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(folder / where["npy"], mode="r")
     if "parquet" in where:
         return pd.read_parquet(folder / where["parquet"])
     if "objects" in where:

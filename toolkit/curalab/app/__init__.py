@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module = import_module(f"curalab.app.{asked.module}")
         status: int = getattr(module, asked.command)(asked)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"\ncuralab {asked.command}: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # who read it, as head does, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"curalab {asked.command}: {text}", file=sys.stderr)
@@ -50,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ask_for_data(command: argparse.ArgumentParser, name: str) -> None:
     """Add what embedding takes, and what else the command takes."""
-    command.add_argument("file", nargs="?", help="csv, tsv, parquet or jsonl")
+    command.add_argument("file", nargs="?", help="csv, tsv, parquet, jsonl, or a folder of parquet")
     command.add_argument(
         "--images", metavar="DIR", help="a folder of images, or of wav files, instead of a file"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,5 +52,3 @@ def _print_problems(report: Any) -> None:
             print(f"{n:>7}  {row.problem.partition(':')[0]}")
         else:
             print(f"{n:>7}  {row.problem:<18} {row.evidence} -> {row.action}")
-    for name, said in report.errors.items():
-        print(f"  FAILED  {name:<18} {said}", file=sys.stderr)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curalab._hidden import is_metrics_only
+from curalab._saved import META
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,8 @@ __all__ = ["dedup", "embed", "embedded"]
 def embed(asked: argparse.Namespace) -> int:
     """Embed the data and write the vectors."""
     out = Path(asked.out)
+    if out.exists() and not (out / META).is_file():
+        raise ValueError(f"--out exists and is no saved result: {str(out)!r}. Choose another.")
     _, embedding, _, left_out = embedded(asked, out.parent)
     embedding.save(out)
     n, d = embedding.shape
@@ -61,13 +65,15 @@ def embedded(
 
     if (asked.file is None) == (asked.images is None):
         raise ValueError("Give one of FILE and --images DIR.")
+    if asked.address is not None and asked.backend != "ray":
+        raise ValueError("Leave out --address unless you give --backend ray.")
+    _make(out)  # before the long work: it may not be possible
     items = cl.load_items(asked.images or asked.file, id=asked.id)
     label = asked.label or ("label" if asked.images and "label" in items else None)
     for column in filter(None, (asked.text, label, asked.groups, asked.order, asked.split)):
         if column not in items:
             known = ", ".join(map(repr, items.columns))
             raise ValueError(f"There is no column {column!r}. The columns are {known}.")
-    out.mkdir(parents=True, exist_ok=True)  # before the long work: it may not be possible
     items, left_out = _readable(items, str(items.columns[0]) if asked.images else asked.text)
     data, encoder, hint = _what_to_embed(asked, items, label)
     print(f"{len(items):,} items. Embedding with {encoder}." + (f" {hint}" if hint else ""))
@@ -76,6 +82,16 @@ def embedded(
     where = {"backend": asked.backend, "address": asked.address}
     embedding = cl.scale.embed(data, encoder=encoder, random_state=asked.seed, **where)
     return items, embedding, label, left_out
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and see whether anything can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--out cannot be written to: {str(folder)!r} ({error}).") from error
 
 
 def _readable(items: pd.DataFrame, column: str | None) -> tuple[pd.DataFrame, str]:

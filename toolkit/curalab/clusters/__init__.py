@@ -25,7 +25,7 @@ from curalab.clusters.rate_reduction import RateReduction
 from curalab.clusters.scan import Scan
 from curalab.clusters.sinkhorn import Sinkhorn
 from curalab.clusters.spectral import Spectral
-from curalab.embedding import as_embedding
+from curalab.embedding import as_embedding, check_space
 from curalab.pool import Array, Pool, Stage, as_pool, run
 from curalab.results import StageResult
 
@@ -175,6 +175,7 @@ def cluster(
 def _predicting(decide: Callable[..., Any], pool: Pool) -> Callable[[Any], pd.Series]:
     def predict(new: Any) -> pd.Series:
         asked = as_embedding(new, metric=pool.embedding.metric, name="new")
+        check_space("new", asked, pool.embedding)
         return pd.Series(np.asarray(decide(asked.points)), index=asked.ids, name="cluster")
 
     return predict

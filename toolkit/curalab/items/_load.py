@@ -13,6 +13,7 @@ import pandas as pd
 
 from curalab._check import complain, first_few
 from curalab.items._folders import read_metadata, read_saved, read_shards, shards_of
+from curalab.items._parquet import below_each_other, parquet_files, refuse_other_columns
 from curalab.items._stored import export_of, read_export
 from curalab.items._table import AUDIO, IMAGES, check_column, check_distinct, check_table
 
@@ -31,8 +32,9 @@ def load_items(source: object, *, id: str | None = None) -> pd.DataFrame:
     source : str, Path, DataFrame, Arrow table or Hugging Face Dataset
         A file (csv, tsv, parquet, jsonl, ndjson), a folder of images or of
         wav files, a table in memory, or a folder that `export`, Hugging Face
-        (`save_to_disk`, or files with a metadata.csv) or WebDataset (tar
-        files, or one of them) wrote. Text files are UTF-8. Cells are read
+        (`save_to_disk`, or files with a metadata.csv), WebDataset (tar
+        files, or one of them) or `map_batches` (Parquet files, one table in
+        parts) wrote. Text files are UTF-8. Cells are read
         as pandas reads them: empty ones and words such as NA are missing.
     id : str, optional
         The column with the ids; it becomes the index. None keeps the index
@@ -139,8 +141,18 @@ def _of_other_programs(path: Path) -> pd.DataFrame | None:
         saved = read_saved(path)
         if saved is not None:
             return _from_arrow(saved)
-        return read_metadata(path, lambda file: _read_file(file, None))
+        described = read_metadata(path, lambda file: _read_file(file, None))
+        return _in_parts(path) if described is None else described
     return None
+
+
+def _in_parts(path: Path) -> pd.DataFrame | None:
+    """Return the table whose parts are the Parquet files of a folder without images or sounds."""
+    files = parquet_files(path)
+    if not files or any(file.suffix.lower() in IMAGES + AUDIO for file in path.rglob("*")):
+        return None
+    refuse_other_columns("source", files)
+    return below_each_other([_read_file(file, None) for file in files])
 
 
 # ---- files ---------------------------------------------------------------------------------------

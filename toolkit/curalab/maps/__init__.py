@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curalab._check import check_integer, complain
-from curalab.embedding import Embedding, as_embedding
+from curalab.embedding import Embedding, as_embedding, check_space
 from curalab.maps._quality import MapQuality, map_quality
 from curalab.maps._stability import MapStability, stability
 from curalab.maps._tour import tour
@@ -100,6 +100,7 @@ def reduce(
 def _placing(place: Callable[..., Any], parent: Embedding) -> Callable[[Any], Embedding]:
     def transform(new: Any) -> Embedding:
         asked = as_embedding(new, metric=parent.metric, name="new")
+        check_space("new", asked, parent)
         return Embedding(ids=asked.ids, vectors=place(asked.points), metric="euclidean")
 
     return transform

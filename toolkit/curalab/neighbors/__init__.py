@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curalab._check import FloatArray, IntArray, read_only
+
+if TYPE_CHECKING:
+    import torch
+
+    from curalab.neighbors._blocks import Base
+    from curalab.neighbors._rounded import Rounded
 
 __all__ = ["RECALL", "Neighbors", "nearest", "without_own"]
 
 RECALL = 0.98  # asked of an approximate search
 _MANY = 16_384  # points from which an approximate search is tried
 _LARGE = 4_096  # points from which rounding is tried
+_FEW = 64  # rows below which it is not
+_HELD = 1 << 23  # numbers of points that are copied at a time for rows to search
 _TREE_DIMENSIONS = 8
 
 
@@ -70,7 +80,7 @@ def nearest(
     Parameters
     ----------
     points : ndarray of shape (n, d), float32
-        Under "cosine" the rows must have unit length.
+        Under "cosine" the rows must have unit length. For `queries` it may be a UnitRows.
     k : int
         Neighbours a row; fewer than n where `queries` is None, else at most n.
     metric : {"cosine", "euclidean"}
@@ -90,8 +100,10 @@ def nearest(
     """
     if metric == "euclidean" and points.shape[1] <= _TREE_DIMENSIONS:
         indices, distance, found = *_by_tree(points, k, queries), 1.0
+    elif queries is not None:
+        indices, distance, found = *_of_queries(points, k, queries, metric == "euclidean"), 1.0
     else:
-        indices, distance, found = _by_blocks(points, k, queries, metric == "euclidean", recall)
+        indices, distance, found = _of_all(points, k, metric == "euclidean", recall)
     if metric == "cosine":
         distance = distance**2 / 2  # of unit vectors; exact near 0, where 1 - cosine is not
     distance = distance.astype(np.float32)
@@ -120,35 +132,84 @@ def without_own(
     return indices[~is_self].reshape(shape), distance[~is_self].reshape(shape)
 
 
-def _by_blocks(
-    points: FloatArray, k: int, queries: FloatArray | None, double: bool, recall: float
+def _of_all(
+    points: FloatArray, k: int, double: bool, recall: float
 ) -> tuple[IntArray, FloatArray, float]:
+    """Return neighbours of the points themselves, distances, and the recall."""
     import torch
     from tqdm.auto import tqdm
 
-    from curalab.neighbors._blocks import ROWS, Base, fast_products, tensor
-    from curalab.neighbors._rounded import Rounded, rounding_pays
-    from curalab.neighbors._short import LEAST_K, shortened
+    from curalab.neighbors._blocks import ROWS, fast_products, half_squares, tensor
+    from curalab.neighbors._short import shortened
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # Centred double precision: |x|² + |y|² - 2xy cancels badly where data lie far from the origin.
+    at = tensor(points, points.mean(axis=0, dtype=np.float64) if double else None, device)
+    with fast_products(), torch.inference_mode():
+        half = half_squares(at) if double else None
+        if device == "cpu" and recall < 1 and len(points) >= _MANY:
+            short = shortened(at, half, k, recall)
+            if short is not None:
+                index, distance = short.all(k)
+                return index.numpy(), distance.numpy(), short.recall
+        search, parts = _exact(at, half, len(points)), []
+        for start in tqdm(range(0, len(at), ROWS), "neighbours", delay=2, disable=None):
+            rows = at[start : start + ROWS]
+            own = torch.arange(start, start + len(rows), device=device)
+            parts.append(search.nearest(rows, own, k))
+        index, distance = (torch.cat(part) for part in zip(*parts, strict=True))
+    return index.cpu().numpy(), distance.cpu().numpy(), 1.0
+
+
+def _of_queries(
+    points: FloatArray, k: int, queries: FloatArray, double: bool
+) -> tuple[IntArray, FloatArray]:
+    """Return the points nearest to other rows, looking at each block of points once."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from curalab.neighbors._blocks import ROWS, fast_products, merged
+
+    n, d = points.shape
+    size = max(ROWS, min(n, _HELD // d))
+    found: list[tuple[torch.Tensor, torch.Tensor]] = []
+    total = -(-n // size) * -(-len(queries) // ROWS)
+    bar = tqdm(None, "neighbours", total, delay=2, disable=None)
+    with bar, fast_products(), torch.inference_mode():
+        for at in range(0, n, size):
+            part = _in_block(points[at : at + size], k, queries, double)
+            for number, (index, distance) in enumerate(part):
+                if at:
+                    found[number] = merged(*found[number], index + at, distance, k)
+                else:
+                    found.append((index, distance))
+                bar.update()
+        near, distances = (torch.cat(part) for part in zip(*found, strict=True))
+    return near.cpu().numpy(), distances.cpu().numpy()
+
+
+def _in_block(
+    points: FloatArray, k: int, queries: FloatArray, double: bool
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the nearest of some points, or all, to blocks of queries, and their distances."""
+    import torch
+
+    from curalab.neighbors._blocks import ROWS, half_squares, tensor
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     centre = points.mean(axis=0, dtype=np.float64) if double else None
     at = tensor(points, centre, device)
-    half_square = at.square().sum(dim=1).div_(2) if double else None
-    asked = at if queries is None else tensor(queries, centre, device)
-    with fast_products(), torch.inference_mode():
-        if device == "cpu" and queries is None and recall < 1 and len(points) >= _MANY:
-            short = shortened(at, half_square, max(k, LEAST_K), recall)
-            if short is not None:
-                found = short.all(max(k, LEAST_K))
-                return found[0][:, :k].numpy(), found[1][:, :k].numpy(), short.recall
-        exact = Base(at, half_square=half_square)
-        is_rounded = device == "cpu" and not double and len(points) >= _LARGE and rounding_pays()
-        search = Rounded(exact) if is_rounded else exact
-        parts = []
-        for start in tqdm(range(0, len(asked), ROWS), "neighbours", delay=2, disable=None):
-            rows = asked[start : start + ROWS]
-            own = torch.arange(start, start + len(rows), device=device)
-            parts.append(search.nearest(rows, own if queries is None else None, k))
-    index, distance = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-    return index, distance, 1.0
+    search = _exact(at, half_squares(at) if double else None, len(queries))
+    for start in range(0, len(queries), ROWS):
+        rows = tensor(queries[start : start + ROWS], centre, device)
+        yield search.nearest(rows, None, min(k, len(points)))
+
+
+def _exact(points: torch.Tensor, half_square: torch.Tensor | None, n_rows: int) -> Base | Rounded:
+    """Return what finds the points nearest to blocks of rows, of which there are so many."""
+    from curalab.neighbors._blocks import ROWS, Base
+    from curalab.neighbors._rounded import Rounded, rounding_pays
+
+    base = Base(points, half_square=half_square, n_rows=min(n_rows, ROWS))
+    is_worth = half_square is None and points.device.type == "cpu" and len(points) >= _LARGE
+    return Rounded(base) if is_worth and n_rows >= _FEW and rounding_pays() else base

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curalab._check import FloatArray
+from curalab._points import centred_rows
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ROWS", "Base", "fast_products", "second_look", "tensor"]
+__all__ = ["ROWS", "Base", "fast_products", "half_squares", "merged", "second_look", "tensor"]
 
 ROWS = 512  # a block of products is 128 MiB at the most
 _COLUMNS = 65_536
 _TILE = 1_024  # columns multiplied at a time: few enough to be in the cache when read again
 _GROUP = 16  # neighbouring columns of which only the largest is compared at first
 _SPARE = 4  # candidates beyond k that the exact second look may reorder
+_SQUARED = 4_096  # rows squared at a time
 _LOOK = 1 << 18  # numbers of candidates looked at together: they fit into the cache
 
 
@@ -139,10 +141,34 @@ def tensor(array: FloatArray, centre: FloatArray | None, device: str) -> torch.T
     """Return an array, moved by `centre` in its precision, as a tensor; without one, not copied."""
     import torch
 
-    moved = np.asarray(array) if centre is None else array - centre
+    moved = np.asarray(array) if centre is None else centred_rows(array, centre)
     with warnings.catch_warnings():  # a read-only array is welcome: nothing here writes
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(moved)).to(device)
+
+
+def half_squares(points: torch.Tensor) -> torch.Tensor:
+    """Return |y|²/2 of each point."""
+    import torch
+
+    starts = range(0, len(points), _SQUARED)
+    parts = [points[at : at + _SQUARED].square().sum(dim=1) for at in starts]
+    return torch.cat(parts).div_(2)
+
+
+def merged(
+    index: torch.Tensor,
+    distance: torch.Tensor,
+    later: torch.Tensor,
+    their_distance: torch.Tensor,
+    k: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the `k` nearest of those found and of others with larger numbers."""
+    import torch
+
+    both, named = torch.cat([distance, their_distance], dim=1), torch.cat([index, later], dim=1)
+    near = both.sort(dim=1, stable=True)
+    return named.gather(1, near.indices[:, :k]), near.values[:, :k]
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from curalab._check import FloatArray
+from curalab._check import AnyArray, FloatArray
 from curalab.neighbors import Neighbors, nearest, without_own
 
-__all__ = ["grown"]
+__all__ = ["grown", "opened_graph"]
 
 _MOST = 1 / 12  # of the rows may be new: beyond, a search of its own costs less
 _ROWS = 65_536  # looked at together
@@ -50,3 +51,15 @@ def grown(known: Neighbors, points: FloatArray) -> Neighbors | None:
         named = np.concatenate([known.indices[rows], back.indices[rows] + m], axis=1)
         indices[rows] = np.take_along_axis(named, order, axis=1)
     return replace(known, indices=indices, distance=distance)
+
+
+def opened_graph(
+    n: int, *, metric: str, indices: AnyArray, distance: AnyArray, recall: Any
+) -> Neighbors:
+    """Return a graph of the first of `n` points, as it was kept on disk, or say what is wrong."""
+    m = len(indices)
+    if indices.ndim != 2 or indices.shape != distance.shape or indices.dtype.kind not in "iu":
+        raise ValueError("a graph whose parts do not fit together")
+    if m > n or not (indices.min() >= 0 and indices.max() < m):
+        raise ValueError(f"{n:,} ids, and a graph of other rows")
+    return Neighbors(indices=indices, distance=distance, metric=metric, recall=float(recall))

@@ -21,13 +21,14 @@ from curalab._check import (
     align,
     are_invented,
     carried_ids,
+    check_classes,
     check_labels,
     complain,
     first_few,
     read_only,
     rows_of,
 )
-from curalab.embedding import Embedding, as_embedding
+from curalab.embedding import Embedding, as_embedding, check_space
 from curalab.results import StageResult
 
 __all__ = ["Pool", "as_pool", "cluster_codes", "group_codes"]
@@ -97,6 +98,8 @@ class Pool:
                 put(name, align(name, value, self.embedding.ids))
         if self.proba is not None:
             put("proba", self._checked_proba())
+        if self.classes is not None:
+            check_classes(pd.Index(np.asarray(self.classes)))
         if self.labels is not None:
             self._check_labels()
         for name in ("groups", "order"):
@@ -106,6 +109,7 @@ class Pool:
                 put(name, read_only(np.asarray(value if is_array else pd.Series(list(value)))))
         if self.target is not None:
             put("target", as_embedding(self.target, metric=self.embedding.metric, name="target"))
+            check_space("target", self.target, self.embedding)
         clean: Any = self.reference
         if clean is not None:
             put("reference", self._checked_reference(clean))
@@ -179,12 +183,7 @@ class Pool:
             if isinstance(clean, Pool)
             else Pool(embedding=as_embedding(clean, metric=own.metric, name="reference"))
         )
-        known = pool.embedding
-        if known.metric != own.metric:
-            raise ValueError(complain("reference", f"of metric {own.metric!r}", known.metric))
-        if known.shape[1] != own.shape[1]:
-            rule = f"of {own.shape[1]:,} dimensions, as the embedding is"
-            raise ValueError(complain("reference", rule, known.shape[1]))
+        check_space("reference", pool.embedding, own)
         return pool
 
     def _checked_chosen(self, chosen: Any) -> IntArray:

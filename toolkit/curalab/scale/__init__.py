@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -38,21 +39,23 @@ def map_batches(
     Parameters
     ----------
     function : callable or encoder
-        Gets a batch: a part of `data`, of the same kind. Returns an array with one row (or number)
-        for each row of it, the same dtype and shape in every batch, or a DataFrame of any length.
+        Gets a batch: a copy of a part of `data`, of the same kind. Returns an array with one row
+        (or number) for each row of it, the same dtype and shape in every batch, or a DataFrame of
+        any length, the same columns in every batch.
         With a parameter `rng` it gets a generator of its own for each batch. An encoder that
         learns must be fitted.
     data : array, Series, DataFrame, list, Embedding or path
         A path is that of a ``.npy`` file, which is mapped into memory, or of a Parquet file or a
         folder of them, each row group of which is a batch, as a DataFrame.
     backend : {"local", "ray"}, default="local"
-        One batch after the other here, with all cores that the function uses; or on Ray Data, a
-        batch a core, with the extra ``ray``.
+        One batch after the other here, with all cores that the function uses; or on Ray, a batch
+        a core, with the extra ``ray``.
     batch_size : int, default=None
         Rows a batch. None takes 4,096 (256 of images and sounds).
     folder : path, default=None
         Where to keep the results: ``rows.npy`` or parts of Parquet, and ``_manifest.json``. None
-        keeps them in the cache until all are done, where data and function can be hashed.
+        keeps them in the cache until all are done. A run goes on with what is there if data and
+        function can be hashed: what a function refers to can be given an attribute `fingerprint`.
     address : str, default=None
         Of a Ray cluster: "auto", "host:port" or "ray://host:port". None takes the one that Ray is
         connected to, else starts Ray on this machine; it stays until ``ray.shutdown()``.
@@ -73,7 +76,8 @@ def map_batches(
     ConnectionError
         No Ray cluster answers at `address`.
     ValueError, FileExistsError, BlockingIOError
-        `folder` holds other results, something else, or is being written to.
+        `folder` holds other results, or results that may be of another function, something else,
+        or is being written to.
     OSError
         The disk is full. What was done before is kept.
 
@@ -89,10 +93,21 @@ def map_batches(
     array([1., 1., 1., 1., 1.])
     """
     seed = None if random_state is None else check_seed(random_state)
+    _refuse_inside(folder, data)
     work, rows, ids = _work(function, data)
     blocks = blocks_of(rows, batch_size, ids=ids)
     where = Where(backend, address)
     return mapped(work, blocks, where, seed=seed, code=function, folder=folder)
+
+
+def _refuse_inside(folder: Any, data: Any) -> None:
+    """Raise where results would be written among the data, and be read as such the next time."""
+    if not all(isinstance(path, str | os.PathLike) for path in (folder, data)):
+        return
+    inside, around = (Path(path).expanduser().resolve() for path in (folder, data))
+    if around.is_dir() and inside.is_relative_to(around):
+        rule = f"outside of the folder of the data, {os.fspath(data)!r}"
+        raise ValueError(complain("folder", rule, os.fspath(folder)))
 
 
 def _work(function: Any, data: Any) -> tuple[Callable[..., Any], Any, pd.Index | None]:

@@ -53,14 +53,20 @@ def attempt(job: Job, number: int, read: Callable[[], Any], n: int) -> Any:
 
 def _checked(made: Any, n: int) -> Any:
     """Return a DataFrame as it is, all else as an array of `n` rows."""
+    rule = f"a function that returns {n:,} rows of numbers for {n:,} rows, or a DataFrame"
     if isinstance(made, pd.DataFrame):
+        if not len(made.columns):
+            hint = "Name them where there are no rows, too: pd.DataFrame(rows, columns=[…])."
+            raise ValueError(complain("function", rule, what="one without columns", hint=hint))
         return made
+    if isinstance(made, np.ma.MaskedArray):
+        hint = "Fill it: made.filled(np.nan)."
+        raise ValueError(complain("function", rule, what="a masked array", hint=hint))
     array = np.ascontiguousarray(_on_cpu(made))
     if made is None or len(array) != n or not array.size or array.dtype.kind not in _NUMBERS:
         got = type(made).__name__
         if isinstance(made, np.ndarray):
             got = f"shape {array.shape}, dtype {array.dtype}"
-        rule = f"a function that returns {n:,} rows of numbers for {n:,} rows, or a DataFrame"
         raise ValueError(complain("function", rule, what=got))
     return array
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from curalab.embedding import Embedding
 from curalab.encoders._key import UnhashableError, content_of
 from curalab.encoders._opened import Opened
 from curalab.encoders._rows import cut
+from curalab.items._parquet import parquet_files, refuse_other_columns
 
 __all__ = ["Blocks", "blocks_of", "parts_of"]
 
@@ -32,7 +34,7 @@ class Blocks(NamedTuple):
         Rows of each block.
     reader : callable
         Given the number of a block, returns what reads it: a function without parameters that can
-        be pickled and sent to another machine.
+        be pickled and sent to another machine, and that gives a copy of its own at each call.
     named : callable
         Given the number of a block, says in words which rows it holds.
     content : str or None
@@ -56,9 +58,14 @@ def blocks_of(data: Any, batch_size: int | None, *, ids: pd.Index | None = None)
         return _in_memory(data.vectors, data.ids, batch_size)
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(complain("data", "a file or folder that exists", str(path)))
         if path.suffix == ".npy":
             return _mapped(path, batch_size)
         return _row_groups(path, batch_size)
+    if isinstance(data, np.ma.MaskedArray):
+        hint = "Fill it: data.filled(np.nan)."
+        raise TypeError(complain("data", "without masks", what="a masked array", hint=hint))
     is_rows = hasattr(data, "__len__") and hasattr(data, "__getitem__")
     if not is_rows or isinstance(data, bytes | Mapping) or getattr(data, "ndim", 1) == 0:
         rule = (
@@ -110,7 +117,12 @@ def _in_memory(data: Any, ids: pd.Index | None, batch_size: int | None) -> Block
 
 
 def _mapped(path: Path, batch_size: int | None) -> Blocks:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(_unreadable(".npy", path, error)) from error
+    if not array.ndim:
+        raise ValueError(complain("data", "an array of rows", what=f"one number in {str(path)!r}"))
     bounds = _bounds(len(array), batch_size)
 
     def reader(number: int) -> Callable[[], Any]:
@@ -129,9 +141,10 @@ def _row_groups(path: Path, batch_size: int | None) -> Blocks:
     if batch_size is not None:
         hint = "Files of Parquet come in their row groups."
         raise ValueError(complain("batch_size", "left out for Parquet files", batch_size, hint))
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files = parquet_files(path) if path.is_dir() else [path]
     if not files:
         raise FileNotFoundError(complain("data", "a folder of .parquet files", str(path)))
+    refuse_other_columns("data", files)
     places: list[tuple[Path, int, int]] = []
     sizes: list[int] = []
     n_rows = 0
@@ -176,11 +189,27 @@ def _state(files: list[Path]) -> str:
     return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
+def _unreadable(ending: str, path: Path, error: Exception) -> str:
+    hint = f"Reading failed: {str(error).strip()}"
+    return complain("data", f"a {ending} file that can be read", str(path), hint)
+
+
 # ---- readers, which are pickled ------------------------------------------------------------------
 
 
 def _itself(part: Any) -> Any:
-    return part
+    """Return a copy, cells that are objects included: a function may change what it gets."""
+    if isinstance(part, pd.Series):
+        if part.dtype != object:
+            return part.copy()
+        return pd.Series(copy.deepcopy(list(part)), part.index, dtype=object, name=part.name)
+    if isinstance(part, pd.DataFrame):
+        own = part.copy()
+        for at, dtype in enumerate(part.dtypes):
+            if dtype.kind == "O":
+                own.isetitem(at, _itself(part.iloc[:, at]))
+        return own
+    return copy.deepcopy(part)
 
 
 def _opened(part: Any) -> Any:

@@ -6,32 +6,26 @@ Parquet dataset. A line of ``_done.txt`` says that a block is there as a whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import check_seed
-from curalab.encoders._cache import batches_folder
-from curalab.scale._blocks import Blocks
+from curalab._check import first_few
+from curalab.items._parquet import below_each_other
 
-__all__ = ["Kept", "kept_in"]
+__all__ = ["DONE", "LOCK", "MANIFEST", "Kept"]
 
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
 # Readers of Parquet folders pass over names with a line or a dot before them.
-_MANIFEST, _ROWS, _DONE, _LOCK = "_manifest.json", "rows.npy", "_done.txt", ".lock"
+MANIFEST, _ROWS, DONE, LOCK = "_manifest.json", "rows.npy", "_done.txt", ".lock"
 _TOLD = {"data": "data", "function": "function", "sizes": "sizes of its batches"}
 
 
@@ -41,8 +35,8 @@ class Kept:
     Parameters
     ----------
     folder : Path
-    lock : FileLock
-        Of the folder, held by this run.
+    lock : FileLock or None
+        Of the folder, held by this run. None of a folder that can only be read.
     sizes : list of int
         Rows of each block.
     data, function : str or None
@@ -75,6 +69,7 @@ class Kept:
         self._starts = [0, *np.cumsum(sizes).tolist()]
         told = {"data": data, "function": function, "sizes": _in_short(sizes)}
         self._lock = lock
+        self._columns: set[Any] | None = None
         try:
             manifest = _opened(folder, told, seed)
         except BaseException:
@@ -84,8 +79,8 @@ class Kept:
         if manifest is None:
             manifest = {"made_by": "curalab.map_batches", "version": _VERSION}
             manifest |= {"rows": self._starts[-1], "random_state": self.seed, **told}
-            (folder / _DONE).write_text("", encoding="ascii")
-            _write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
+            (folder / DONE).write_text("", encoding="ascii")
+            _write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
         self.done = self._whole()
 
     def add(self, number: int, made: Any) -> None:
@@ -95,6 +90,7 @@ class Kept:
             kinds = ("a table", "an array") if is_table else ("an array", "a table")
             raise ValueError("it returned {} where another batch returned {}".format(*kinds))
         if is_table:
+            self._refuse_other_columns(made)
             part = self._part(number)
             fresh = part.with_suffix(".new")
             made.to_parquet(fresh)
@@ -103,7 +99,7 @@ class Kept:
             os.replace(fresh, part)
         else:
             self._put(number, made)
-        with (self._folder / _DONE).open("a", encoding="ascii") as stream:
+        with (self._folder / DONE).open("a", encoding="ascii") as stream:
             stream.write(f"{number}\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -113,14 +109,25 @@ class Kept:
         """Return the array, mapped from its file, or the tables one below the other."""
         if (self._folder / _ROWS).is_file():
             return np.load(self._folder / _ROWS, mmap_mode="r", allow_pickle=False)
-        parts = [pd.read_parquet(self._part(i)) for i in range(len(self._starts) - 1)]
-        indexes = (part.index for part in parts)
-        numbered = all(isinstance(index, pd.RangeIndex) and not index.start for index in indexes)
-        return pd.concat(parts, ignore_index=numbered)
+        return below_each_other(
+            [pd.read_parquet(self._part(i)) for i in range(len(self._starts) - 1)]
+        )
 
     def close(self) -> None:
         """Let others write to the folder."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _refuse_other_columns(self, made: pd.DataFrame) -> None:
+        """Raise where the columns are not those of the batches that are there."""
+        if self._columns is None:
+            held = made if not self.done else pd.read_parquet(self._part(min(self.done)))
+            self._columns = set(held.columns)
+        if set(made.columns) != self._columns:
+            raise ValueError(
+                f"it returned a table with the columns {first_few(made.columns, 20)}, where "
+                f"another batch returned {first_few(sorted(self._columns, key=str), 20)}"
+            )
 
     # ---- arrays ----------------------------------------------------------------------------------
 
@@ -151,7 +158,7 @@ class Kept:
 
     def _whole(self) -> set[int]:
         """Return the blocks that are there: a part may have been deleted, or a file cut off."""
-        *lines, torn = (self._folder / _DONE).read_text(encoding="ascii").split("\n")
+        *lines, torn = (self._folder / DONE).read_text(encoding="ascii").split("\n")
         told = {int(line) for line in lines if line.isdecimal()}
         path = self._folder / _ROWS
         is_array = not any(self._part(number).is_file() for number in told)
@@ -170,61 +177,17 @@ class Kept:
             _log.warning("%s blocks of %s are lost, and done again.", len(told - there), path)
         if told - there or torn:  # the next number would be written behind what was cut off
             text = "".join(f"{number}\n" for number in sorted(there))
-            _write_whole(self._folder / _DONE, text.encode())
+            _write_whole(self._folder / DONE, text.encode())
         return there
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:06d}.parquet"
 
 
-@contextmanager
-def kept_in(
-    folder: str | os.PathLike[str] | None, blocks: Blocks, code: str | None, seed: int | None
-) -> Iterator[tuple[Kept, bool]]:
-    """Yield where results are kept, and whether a run that fails leaves them there.
-
-    Without a folder that is the cache, under a name made of the data and the code, else a
-    temporary folder; both are gone when all is done.
-    """
-    place, lock = None if folder is None else Path(folder).expanduser(), None
-    if place is None and blocks.content and code:
-        told = repr((blocks.content, code, blocks.sizes, seed)).encode()
-        place = batches_folder() / hashlib.blake2b(told, digest_size=16).hexdigest()
-        lock = _locked_in_cache(place)
-    is_lasting = folder is not None or lock is not None
-    if place is None or not is_lasting:
-        place = Path(tempfile.mkdtemp(prefix="curalab-batches-"))
-    lock = lock or _locked(place)
-    drawn, ended = check_seed(None), False
-    hashes = {"data": blocks.content, "function": code}
-    kept = Kept(place, lock, sizes=blocks.sizes, seed=seed, drawn=drawn, **hashes)
-    try:
-        yield kept, is_lasting
-        ended = True
-    finally:
-        kept.close()
-        if folder is None and (ended or not is_lasting):
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _locked_in_cache(place: Path) -> Any:
-    """Return the lock of a folder of the cache; None where it cannot be made, or is taken."""
-    try:
-        return _locked(place)
-    except OSError as error:
-        _log.warning("A crash would cost what is done: %s cannot be used (%s).", place, error)
-        return None
-
-
 def _opened(folder: Path, told: dict[str, Any], seed: int | None) -> dict[str, Any] | None:
     """Return the manifest of the run that the folder holds, if it is this one; None if empty."""
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     if not path.exists():
-        if any(file.name != _LOCK for file in folder.iterdir()):
-            raise FileExistsError(
-                f"{str(folder)!r} exists and holds no results of map_batches. Choose another "
-                "folder."
-            )
         return None
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -238,6 +201,13 @@ def _opened(folder: Path, told: dict[str, Any], seed: int | None) -> dict[str, A
             f"{str(folder)!r} was written in the form of version {version}, and this curalab reads "
             f"version {_VERSION}. {hint}"
         )
+    for name in ("data", "function"):
+        if told[name] is None:
+            raise ValueError(
+                f"{str(folder)!r} holds results, and whether they are of this {name!r} cannot be "
+                "told: it, or something that it refers to, cannot be hashed. Give that an "
+                f"attribute `fingerprint`, a text that changes when it does. {hint}"
+            )
     other = [words for name, words in _TOLD.items() if held[name] != told[name]]
     if seed is not None and held["random_state"] != seed:
         other.append("random_state")
@@ -252,20 +222,6 @@ def _opened(folder: Path, told: dict[str, Any], seed: int | None) -> dict[str, A
 def _in_short(sizes: list[int]) -> list[int]:
     """Return how many blocks there are, and the rows of the first and the last."""
     return [len(sizes), sizes[0], sizes[-1]]
-
-
-def _locked(folder: Path) -> Any:
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK)  # the system frees it when a process ends, however it does
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BlockingIOError(
-            f"Another run is writing to {str(folder)!r}. Wait for it, or choose another folder."
-        ) from None
-    return lock
 
 
 def _header(path: Path) -> tuple[Any, int]:

@@ -13,14 +13,16 @@ from curalab._check import check_choice, complain
 from curalab.encoders._key import UnhashableError, encoder_key
 from curalab.scale._attempt import Failed, Job, attempt, takes_rng
 from curalab.scale._blocks import Blocks
-from curalab.scale._kept import Kept, kept_in
+from curalab.scale._kept import Kept
+from curalab.scale._place import kept_in
 
 __all__ = ["BatchError", "Where", "mapped"]
 
 _log = logging.getLogger(__name__)
 _BACKENDS = ("local", "ray")
 _LASTS = "What was done so far is kept: the same call goes on."
-_LOST = "What was done so far is lost; with folder= it is kept."
+_LOST = "What was done so far is lost"
+_KEPT = "with folder=, and data and a function that can be hashed, it is kept."
 
 
 class BatchError(RuntimeError):
@@ -66,7 +68,7 @@ def mapped(
     ):
         job = Job(function, takes_rng(function), kept.seed)
         left = [number for number in range(len(blocks.sizes)) if number not in kept.done]
-        hint = _LASTS if is_lasting else _LOST
+        hint = _LASTS if is_lasting else f"{_LOST}; {_KEPT}"
         failed = _fill(kept, blocks, _results(job, blocks, left, where, hint)) if left else {}
         if failed:
             raise BatchError(_text(failed, blocks, is_lasting), failed)
@@ -111,7 +113,7 @@ def _text(failed: dict[int, str], blocks: Blocks, is_lasting: bool) -> str:
     hint = (
         "The others are done and kept: the same call does only these again."
         if is_lasting
-        else "What the others gave is lost; with folder= it is kept."
+        else f"What the others gave is lost; {_KEPT}"
     )
     return (
         f"{len(failed):,} of {len(blocks.sizes):,} batches failed, each of them twice: "
@@ -124,6 +126,5 @@ def _hash_of(function: Any) -> str | None:
     try:
         return encoder_key(function)
     except UnhashableError as error:
-        said = "What is done is kept in folder= only, and known again by the data alone: %s cannot "
-        _log.warning(said + "be hashed.", error)
+        _log.warning("No run can go on with what this one does: %s cannot be hashed.", error)
         return None

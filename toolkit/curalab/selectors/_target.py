@@ -6,21 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from curalab._check import complain
-from curalab.embedding import Embedding
+from curalab.embedding import check_space
 from curalab.neighbors import nearest
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["check_space", "free_rows", "in_turns", "texts_of"]
-
-
-def check_space(name: str, other: Embedding, embedding: Embedding) -> None:
-    """Refuse an embedding of another space than the pool's."""
-    if other.metric != embedding.metric:
-        raise ValueError(complain(name, f"of metric {embedding.metric!r}", other.metric))
-    if other.shape[1] != embedding.shape[1]:
-        rule = f"of {embedding.shape[1]:,} dimensions, as the embedding is"
-        raise ValueError(complain(name, rule, other.shape[1]))
 
 
 def free_rows(pool: Pool) -> IntArray:
