@@ -71,6 +71,24 @@ def test_odd_pools_get_an_answer_that_holds(name, case, metric):
     assert set(soft.labels) <= set(soft.classes)
 
 
+@pytest.mark.parametrize("unit", [1e16, 1e18, 1e-15])
+@pytest.mark.parametrize(
+    "name",
+    ["propagation", "ensemble", "self_training", "transductive", "low_shot_probe", "label_model"],
+)
+def test_two_far_groups_are_told_apart_in_any_unit(name, unit):
+    truth = np.array(["a", "b"] * (N // 2), dtype=object)
+    x = np.random.default_rng(0).normal(size=(N, 4)) + 5 * (np.arange(N) % 2)[:, None]
+    labels = np.where(np.arange(N) < 6, truth, None)
+    votes = np.where(np.arange(N)[:, None] % 3 == np.arange(3), truth[:, None], None)
+    method = STAGE.methods[name](**({"votes": votes} if name == "label_model" else {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        emb = Embedding(vectors=unit * x, metric="euclidean")
+        soft = pseudo_label(emb, labels, method=method, random_state=0)
+    assert (soft.labels == truth).all()
+
+
 @pytest.mark.parametrize("name", STAGE.methods)
 @pytest.mark.parametrize("n", [2, 3])
 def test_two_and_three_rows(name, n):
@@ -107,5 +125,7 @@ def test_a_class_that_no_row_has(name):
 
 @pytest.mark.parametrize("name", [name for name in STAGE.methods if name in NEEDED])
 def test_labels_outside_the_classes_named(name):
+    more = {"classes": ["a", "b"]} if name == "label_model" else {}
+    method = STAGE.methods[name](**NEEDED[name], **more)
     with pytest.raises(ValueError, match="The 'labels' parameter must be of the classes that"):
-        pseudo_label(Embedding(vectors=rows()), some("z"), method=method_of(name))
+        pseudo_label(Embedding(vectors=rows()), some("z"), method=method)

@@ -328,9 +328,7 @@ def test_calibrate_takes_labels_of_the_method_judged(digits, judged):
     )
     fewer = Embedding(vectors=emb.vectors[:900], ids=emb.ids[:900], metric=emb.metric)
     other = pseudo_label(fewer, hide(truth, 5)[:900], random_state=0)
-    assert "must be of the embedding judged" in message(
-        ValueError, judged.calibrate, other
-    )
+    assert "must be of the embedding judged" in message(ValueError, judged.calibrate, other)
     named = hide(truth, 5).replace({truth.iloc[0]: "zero"})
     other = pseudo_label(emb, named, random_state=0)
     said = message(ValueError, judged.calibrate, other)

@@ -99,6 +99,39 @@ def test_errors_name_the_rule_and_the_item():
     )
 
 
+def test_items_come_one_by_one():
+    rule = "a DataFrame, a Series or a sequence of items"
+    for items, got in ((None, "NoneType"), ("hello", "str"), (map(str, TEXTS), "map")):
+        told = f"The 'items' parameter must be {rule}. Got {got} instead."
+        assert message(TypeError, apply_rules, items, [great]) == told
+    assert repr(apply_rules([], [great])) == "RuleVotes(0 items, 1 rules, 0.0% covered)"
+
+
+@pytest.mark.parametrize("vote", [["good"], np.array(["good", "poor"])])
+def test_a_list_is_no_class(vote):
+    def listed(text):
+        return vote
+
+    told = message(ValueError, apply_rules, TEXTS, [listed])
+    assert told.startswith("The 'rules' parameter must be functions that return None or a class. ")
+    assert told.endswith("by the rule 'listed' for the item 'w' instead.")
+    told = message(ValueError, apply_rules, TEXTS, [great, listed])
+    assert "a class out of 'good'. Got" in told
+
+
+def test_classes_named_twice():
+    told = "The 'classes' parameter must be of distinct classes. Got 'good' twice instead."
+    twice = ["good", "poor", "good"]
+    labels = ["good", "poor", None, None]
+    assert message(ValueError, apply_rules, TEXTS, [great], labels=labels, classes=twice) == told
+    assert message(ValueError, LabelModel, rules=[great], classes=twice) == told
+    half = np.full((4, 2), 0.5)
+    told = "The 'classes' parameter must be of distinct classes. Got 'a' twice instead."
+    assert message(ValueError, fuse, [half, half], classes=["a", "a"]) == told
+    frame = pd.DataFrame(half, columns=["a", "a"])
+    assert message(ValueError, fuse, [frame, frame]) == told.replace("classes'", "opinions'")
+
+
 # ---- the label model -----------------------------------------------------------------------------
 
 
@@ -288,12 +321,38 @@ def test_what_the_label_model_refuses():
     )
 
 
+def test_votes_name_classes_beside_those_of_the_pool():
+    x, truth, votes = blobs(60)
+    only_b = np.where(votes == "b", "b", None)
+    labels = np.where(np.arange(60) % 3 == 0, truth, None)
+    soft = pseudo_label(x, labels, method=LabelModel(votes=only_b), random_state=0)
+    assert soft.classes.tolist() == ["a", "b"]
+    by_rules = cl.Pool(embedding=x, labels=labels, data=[*range(60)])
+    rules = [lambda at, j=j: only_b[at, j] for j in range(only_b.shape[1])]
+    again = pseudo_label(by_rules, method=LabelModel(rules=rules), random_state=0)
+    assert np.array_equal(soft.proba, again.proba)
+    only_a = np.where(truth == "a", labels, None)
+    soft = pseudo_label(x, only_a, method=LabelModel(votes=only_b), random_state=0)
+    assert soft.classes.tolist() == ["a", "b"]
+    stated = LabelModel(votes=only_b, classes=["b", "c"])
+    assert message(ValueError, pseudo_label, x, labels, method=stated) == (
+        "The 'labels' parameter must be of the classes that the method names ('b', 'c'). "
+        "Got 'a' instead."
+    )
+
+
+def test_votes_of_three_dimensions():
+    assert message(ValueError, LabelModel, votes=np.full((2, 2, 2), "a")) == (
+        "The 'votes' parameter must be of shape (n_items, n_rules). Got shape (2, 2, 2) instead."
+    )
+
+
 def test_label_models_are_values():
     frame = pd.DataFrame({"r": ["a", "b"]})
     assert LabelModel(votes=frame) == LabelModel(votes=frame.copy())
     assert LabelModel(votes=frame) != LabelModel(votes=frame[::-1].reset_index(drop=True))
     assert LabelModel(rules=[great]) != LabelModel(rules=[bad])
-    assert LabelModel(votes=frame).classes == ("a", "b")
+    assert LabelModel(votes=frame).told == ("a", "b")
     assert LabelModel(rules=[great]) != "label_model"
 
 
@@ -374,3 +433,26 @@ def test_what_fuse_refuses(tmp_path):
     kept.save(tmp_path / "fused")
     opened = type(kept).open(tmp_path / "fused").to_frame()
     pd.testing.assert_frame_equal(opened, kept.to_frame(), check_dtype=False)
+
+
+@pytest.mark.parametrize("opinions", [["a", "b"], [None, None], [[], []], [[["x"]], [["y"]]]])
+def test_what_is_no_opinion(opinions):
+    with pytest.raises((TypeError, ValueError), match="The 'opinions' parameter must be "):
+        fuse(opinions)
+
+
+def test_discovered_classes_of_two_opinions_are_not_joined_by_name():
+    x, truth, _ = blobs(60)
+    labels = np.where(np.arange(60) % 2, truth, None)
+
+    def discovering(pool, *, rng):
+        return np.tile([0.1, 0.1, 0.8], (len(pool), 1))
+
+    soft = pseudo_label(x, labels, method=discovering)
+    named = pd.DataFrame(soft.proba, columns=soft.classes)
+    assert fuse([soft, named]).classes.tolist() == ["a", "b", "new_0"]
+    assert message(ValueError, fuse, {"text": soft, "image": soft, "sound": named}) == (
+        "The 'opinions' parameter must be such that at most one of them discovered classes. "
+        "Got discovered classes of 'text', 'image' instead. "
+        "Name the classes: pass DataFrames of `proba` whose columns are the same classes."
+    )

@@ -147,6 +147,11 @@ def test_small_and_odd_pools(method, case):
             "Got ['propagation'] instead.",
         ),
         (
+            Ensemble(modules="propagation"),
+            "The 'modules' parameter must be a list of 2 methods or more. "
+            "Got 'propagation' instead.",
+        ),
+        (
             Ensemble(modules=["propagation", "ensemble"]),
             "The 'modules' parameter must be methods other than itself. Got 'ensemble' instead.",
         ),
@@ -163,6 +168,12 @@ def test_small_and_odd_pools(method, case):
 )
 def test_refused_settings(method, told):
     assert message(ValueError, pseudo_label, np.eye(3), ["a", "b", None], method=method) == told
+
+
+@pytest.mark.parametrize("modules", ["propagatio", ["propagatio"]])
+def test_a_module_that_is_not_there(modules):
+    with pytest.raises(ValueError, match="Did you mean 'propagation'?"):
+        pseudo_label(np.eye(3), ["a", "b", None], method=Ensemble(modules=modules))
 
 
 def finds_another(pool, *, rng):

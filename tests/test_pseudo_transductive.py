@@ -114,6 +114,40 @@ def test_refused_settings(settings, told):
     assert str(caught.value) == told
 
 
+def test_a_class_without_labels_gets_no_row(groups):
+    emb, labels, _ = groups
+    plain = pseudo_label(emb, labels, method="transductive")
+    pool = Pool(embedding=emb, labels=labels, classes=list("abcde"))
+    soft = pseudo_label(pool, method="transductive")
+    np.testing.assert_allclose(soft.proba[:, :4], plain.proba, atol=1e-6)
+    assert not soft.proba[:, 4].any()
+    told = soft.predict(emb.vectors)["pseudo_label"]
+    assert told.tolist() == plain.predict(emb.vectors)["pseudo_label"].tolist()
+
+
+def test_links_may_call_for_classes_without_labels(groups):
+    emb, labels, _ = groups
+    of = {label: at for at, label in enumerate(labels) if label is not None}
+    row = next(at for at, label in enumerate(labels) if label is None)
+    pool = Pool(embedding=emb, labels=labels, classes=list("abcdef"))
+    cannot = [(row, at) for at in of.values()]
+    soft = pseudo_label(pool, method=Transductive(cannot_link=cannot))
+    np.testing.assert_allclose(soft.proba[row], [0, 0, 0, 0, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1, 1e5), (1, -1e6), (1e17, 0), (1e-17, 0)])
+def test_where_the_origin_is_and_the_unit_do_not_matter(groups, factor, shift):
+    emb, labels, _ = groups
+    x = emb.vectors.astype(float)
+    moved = Embedding(vectors=factor * x + shift, metric="euclidean")
+    plain = pseudo_label(emb, labels, method=Transductive(smooth=0.0))
+    soft = pseudo_label(moved, labels, method=Transductive(smooth=0.0))
+    assert (soft.labels == plain.labels).mean() > 0.98
+    np.testing.assert_allclose(soft.confidence.mean(), plain.confidence.mean(), atol=0.01)
+    told = soft.predict(moved.vectors)["pseudo_label"].to_numpy()
+    assert (told == soft.labels)[~soft.given].mean() > 0.98
+
+
 # ---- links ---------------------------------------------------------------------------------------
 
 

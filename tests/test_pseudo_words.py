@@ -276,6 +276,15 @@ def test_errors_about_texts():
         "The 'texts' parameter must be of 2 dimensions, as the embedding is. Got 3 for 'dog' "
         "instead."
     )
+    for method in METHODS:
+        assert message(ValueError, method, texts=["cat", "cat", "dog"]) == (
+            "The 'texts' parameter must be of distinct classes. Got 'cat' twice instead."
+        )
+        nowhere = method(texts={"cat": np.ones(2), "dog": np.zeros(2)})
+        assert message(ValueError, pseudo_label, np.eye(2), method=nowhere) == (
+            "The 'texts' parameter must be vectors different from zero under metric=\"cosine\". "
+            "Got zeros for 'dog' instead."
+        )
     named = ZeroShot(texts={"cat": np.ones(2), "dog": np.ones(2)})
     pool = Pool(embedding=np.eye(2), labels=["cat", "cow"])
     with pytest.raises(ValueError) as caught:

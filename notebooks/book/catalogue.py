@@ -41,7 +41,7 @@ _SECTION = re.compile(r"\A\w[\w ]*\n-+\n")
 def catalogue_page(benches: Path) -> str:
     """Return the page, in reStructuredText, from `cl.methods()` and the folder of the benches."""
     where = documented()
-    recorded = pd.read_csv(benches / "recorded.csv")
+    recorded = pd.read_csv(benches / "recorded.csv").dropna(subset="seconds")
     table = cl.methods()
     lines = [
         *heading("The methods", "="),

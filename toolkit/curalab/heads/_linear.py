@@ -82,11 +82,13 @@ def fit_head(
     share = np.ones(len(points)) if sample_weight is None else np.asarray(sample_weight, float)
     share = share / share.sum()
     centre = share.astype(np.float32) @ points
-    scale = float(np.sqrt(share @ np.square(points - centre).mean(axis=1)))
+    gap = points - centre
+    squares = np.einsum("nd,nd->n", gap, gap, dtype=np.float64)  # float32 overflows from 1e18 on
+    scale = float(np.sqrt(share @ squares / points.shape[1]))
     if scale <= _ROUNDING * float(np.abs(centre).max()):  # copies: nothing to tell apart by
         scale = 1.0
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    x = torch.from_numpy((points - centre) / scale).to(device)
+    x = torch.from_numpy(gap / scale).to(device)
     y = torch.from_numpy(np.array(codes, dtype=np.int64)).to(device)  # torch warns of views
     w = torch.from_numpy(share.astype(np.float32)).to(device)
     bend = 1 / max(n_classes, 2) * (1 - 1 / max(n_classes, 2))

@@ -16,6 +16,7 @@ from curalab._check import (
     align,
     carried_ids,
     check_choice,
+    check_classes,
     check_real,
     complain,
     first_few,
@@ -101,6 +102,8 @@ def fuse(
     ------
     AlignmentError
         The opinions carry ids of different rows.
+    ValueError
+        Two opinions discovered classes: `new_0` of one is not `new_0` of the other.
 
     Notes
     -----
@@ -131,6 +134,7 @@ def fuse(
     check_choice("how", how, _WAYS)
     check_real("least", least, low=0, high=1)
     names, parts = _listed(opinions)
+    _refuse_two_discoveries(names, parts)
     ids = next((own for p in parts if (own := carried_ids(p)) is not None), None)
     ids = invented_ids(len(parts[0])) if ids is None else ids
     columns = _classes(parts, classes)
@@ -202,15 +206,42 @@ def _listed(opinions: Any) -> tuple[list[str], list[Any]]:
         raise TypeError(complain("opinions", f"a list of {_FORM}", what=type(opinions).__name__))
     if len(parts) < 2:
         raise ValueError(complain("opinions", f"a list of {_FORM}", what=f"{len(parts)}"))
-    return names, parts
+    return names, [p if _has_names(p) else _numbers(p) for p in parts]
+
+
+def _has_names(part: Any) -> bool:
+    return isinstance(part, pd.DataFrame) or hasattr(part, "proba")
+
+
+def _numbers(part: Any) -> FloatArray:
+    """Return an opinion as an array of two dimensions."""
+    try:
+        numbers = np.asarray(part, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        got = first_few([part])
+        raise TypeError(complain("opinions", f"a list of {_FORM}", what=got)) from error
+    if numbers.ndim != 2:
+        rule = "of two dimensions each, rows by classes"
+        raise ValueError(complain("opinions", rule, what=f"shape {numbers.shape}"))
+    return numbers
+
+
+def _refuse_two_discoveries(names: list[str], parts: list[Any]) -> None:
+    """Refuse discovered classes of several opinions, which share names but nothing else."""
+    found = [n for n, p in zip(names, parts, strict=True) if np.any(getattr(p, "is_new", False))]
+    if len(found) > 1:
+        rule = "such that at most one of them discovered classes"
+        hint = "Name the classes: pass DataFrames of `proba` whose columns are the same classes."
+        got = f"discovered classes of {first_few(found)}"
+        raise ValueError(complain("opinions", rule, what=got, hint=hint))
 
 
 def _classes(parts: list[Any], classes: Any) -> pd.Index:
     named = [_own_classes(p) for p in parts]
-    told = None if classes is None else pd.Index(list(classes), dtype=object)
+    told = None if classes is None else check_classes(pd.Index(list(classes), dtype=object))
     first = next((c for c in [told, *named] if c is not None), None)
     if first is None:
-        return pd.RangeIndex(np.asarray(parts[0]).shape[-1])
+        return pd.RangeIndex(parts[0].shape[1])
     for own in named:
         if own is not None and set(own) != set(first):
             rule = f"of the same classes: {first_few(first, 20)}"
@@ -220,7 +251,8 @@ def _classes(parts: list[Any], classes: Any) -> pd.Index:
 
 def _own_classes(part: Any) -> pd.Index | None:
     named = part.columns if isinstance(part, pd.DataFrame) else getattr(part, "classes", None)
-    return None if named is None else pd.Index(list(named), dtype="object")
+    own = None if named is None else pd.Index(list(named), dtype="object")
+    return own if own is None else check_classes(own, name="opinions")
 
 
 def _proba(part: Any, columns: pd.Index, ids: pd.Index) -> FloatArray:
@@ -230,8 +262,8 @@ def _proba(part: Any, columns: pd.Index, ids: pd.Index) -> FloatArray:
     if isinstance(part, StageResult):
         given = pd.DataFrame(part.proba, index=part.ids)  # type: ignore[attr-defined]
     aligned = align("opinions", given, ids)
-    proba = np.array(aligned, dtype=np.float64)
-    if proba.ndim != 2 or proba.shape[1] != len(columns):
+    proba = _numbers(aligned)
+    if proba.shape[1] != len(columns):
         rule = f"of shape ({len(ids):,}, {len(columns)}), rows by classes"
         raise ValueError(complain("opinions", rule, what=f"shape {proba.shape}"))
     bad = ~((proba >= -1e-6).all(axis=1) & (np.abs(proba.sum(axis=1) - 1) <= 1e-3))

@@ -28,14 +28,15 @@ def graph_of(pool: Pool, k: int, power: float) -> Any:
     from scipy.sparse import csr_array, diags_array
 
     n, near = len(pool), pool.embedding.neighbors(k)
-    weight = np.maximum(near.similarity, 0).astype(np.float32) ** power
+    # Wide: far apart, similarities to a power are as small as 1e-50 before they are normalised.
+    weight = np.maximum(near.similarity, 0).astype(np.float64) ** power
     starts = np.arange(0, n * k + 1, k)
     one_way = csr_array((weight.ravel(), near.indices.ravel(), starts), shape=(n, n))
     graph = one_way + one_way.T
     graph.eliminate_zeros()
     degree = np.asarray(graph.sum(axis=1)).ravel()
-    root = diags_array((1 / np.sqrt(np.maximum(degree, 1e-12))).astype(np.float32))
-    return (root @ graph @ root).tocsr()
+    root = diags_array(1 / np.sqrt(np.where(degree > 0, degree, 1)))
+    return (root @ graph @ root).tocsr().astype(np.float32)
 
 
 def solved(graph: Any, given: FloatArray, alpha: float) -> FloatArray:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from curalab._check import FloatArray, complain, first_few
+from curalab._check import FloatArray, check_classes, complain, first_few
 from curalab._points import unit_rows
 from curalab.pool import Pool, find_stage, resolve
 
@@ -28,7 +29,8 @@ class ClassTexts(Mapping[Any, Any]):
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise TypeError(complain("texts", _RULE, given))
         if not isinstance(given, Mapping):
-            given = {name: _readable(name) for name in given}
+            names = check_classes(pd.Index(list(given), dtype=object), name="texts")
+            given = {name: _readable(name) for name in names}
         self._held = {name: _checked(name, told) for name, told in given.items()}
         if len(self._held) < 2:
             raise ValueError(complain("texts", "of at least 2 classes", what=f"{len(self._held)}"))
@@ -78,6 +80,9 @@ def class_vectors(pool: Pool, texts: ClassTexts, encoder: Any) -> FloatArray:
         if many.shape[1] != pool.embedding.shape[1]:
             rule = f"of {pool.embedding.shape[1]} dimensions, as the embedding is"
             raise ValueError(complain("texts", rule, what=f"{many.shape[1]} for {name!r}"))
+        if pool.embedding.metric == "cosine" and not many.any(axis=1).all():
+            rule = 'vectors different from zero under metric="cosine"'
+            raise ValueError(complain("texts", rule, what=f"zeros for {name!r}"))
         made.append((unit_rows(many) if pool.embedding.metric == "cosine" else many).mean(axis=0))
     vectors = np.stack(made)
     return unit_rows(vectors) if pool.embedding.metric == "cosine" else vectors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -120,11 +120,13 @@ class Ensemble:
         if self.folds == 1 or (self.weights == "accuracy" and not self.folds):
             rule = "2 or more" if self.weights == "accuracy" else "0, or 2 or more"
             raise ValueError(complain("folds", rule, self.folds))
-        if isinstance(self.modules, str) or len(self.modules) < 2:
+        several = isinstance(self.modules, Iterable) and not isinstance(self.modules, str)
+        listed: list[Any] = list(self.modules) if several else [self.modules]
+        resolved = [resolve(STAGE, module) for module in listed]  # an unknown name is told first
+        if len(resolved) < 2:
             raise ValueError(complain("modules", "a list of 2 methods or more", self.modules))
         found: dict[str, Callable[..., Any]] = {}
-        for module in self.modules:
-            name, function = resolve(STAGE, module)
+        for module, (name, function) in zip(listed, resolved, strict=True):
             if module == "ensemble":
                 raise ValueError(complain("modules", "methods other than itself", module))
             same = sum(other.partition(" #")[0] == name for other in found)

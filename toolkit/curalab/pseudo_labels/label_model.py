@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, FloatArray, IntArray, align, complain
+from curalab._check import AnyArray, FloatArray, IntArray, align, check_classes, complain
 from curalab.heads import out_of_fold_proba
 from curalab.pool import Pool
 from curalab.pseudo_labels._generative import copies_of, fit_votes, heard_from, shared
@@ -54,7 +54,7 @@ class LabelModel:
     votes : DataFrame, Series or array-like of shape (n_items, n_rules), default=None
         Or what they said: a class, or None or NaN where a rule abstains.
     classes : sequence, default=None
-        The classes. None takes those of the pool, or those that `votes` names.
+        The classes. None takes those of the pool, and those that `votes` names.
     confusion : bool, default=False
         Whether to learn which classes each rule takes for which.
     end_model : bool, default=True
@@ -97,16 +97,21 @@ class LabelModel:
     classes: Any = None
     confusion: bool = False
     end_model: bool = True
+    # The classes that `votes` names, which may add to those of the pool.
+    told: tuple[Any, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        named = self.classes
-        if named is None and self.votes is not None:
-            named = named_classes(_framed(self.votes))
-            if -1 in named:  # elsewhere the sign of no vote
+        votes = None if self.votes is None else _framed(self.votes)
+        if self.classes is not None:
+            stated = check_classes(pd.Index(list(self.classes), dtype=object))
+            object.__setattr__(self, "classes", tuple(stated))
+        elif votes is not None:
+            told = tuple(named_classes(votes))
+            if -1 in told:  # elsewhere the sign of no vote
                 hint = "Where it means that a rule abstains: votes.where(votes != -1)."
                 rule = "classes, or None or NaN, unless classes=… has -1"
                 raise ValueError(complain("votes", rule, what="-1", hint=hint))
-        object.__setattr__(self, "classes", None if named is None else tuple(named))
+            object.__setattr__(self, "told", told)
 
     def __eq__(self, other: object) -> bool:  # == of frames is a frame, which has no truth
         if not isinstance(other, LabelModel):
@@ -171,7 +176,12 @@ class LabelModel:
 
 def _framed(votes: Any) -> pd.DataFrame:
     """Return votes as a table of objects, None where there is none."""
-    frame = votes.to_frame() if isinstance(votes, pd.Series) else pd.DataFrame(votes)
+    if not isinstance(votes, pd.DataFrame | pd.Series):
+        votes = np.asarray(votes, dtype=object)
+        if votes.ndim not in (1, 2):
+            rule = "of shape (n_items, n_rules)"
+            raise ValueError(complain("votes", rule, what=f"shape {votes.shape}"))
+    frame = pd.DataFrame(votes)
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1).astype(object)
     return frame.where(frame.notna(), None)
 

@@ -61,7 +61,7 @@ def fit_probe(
     """
     rows = np.flatnonzero(codes >= 0)
     some = pool.embedding.points[rows]
-    spread = float(np.square(some - some.mean(axis=0)).mean())
+    spread = float(some.var(axis=0, dtype=np.float64).mean())
     if pool.embedding.metric == "euclidean":
         spread /= float(pool.embedding.points.var(axis=0, dtype=np.float64).sum()) or 1.0
     given = pool.is_labelled[rows]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curalab._check import IntArray, align, carried_ids, complain, first_few, invented_ids
+from curalab._check import (
+    IntArray,
+    align,
+    carried_ids,
+    check_classes,
+    complain,
+    first_few,
+    invented_ids,
+)
 
 __all__ = ["RuleVotes", "apply_rules", "labeling_function"]
 
@@ -40,7 +48,7 @@ class RuleVotes:
     table: pd.DataFrame
 
     def __repr__(self) -> str:
-        voted = self.votes.notna().any(axis=1).mean()
+        voted = self.votes.notna().any(axis=1).sum() / max(len(self.votes), 1)
         told = f"RuleVotes({len(self.votes):,} items, {len(self.table)} rules, {voted:.1%} covered"
         return "; ".join([told, *failures(self.table)]) + ")"
 
@@ -117,6 +125,9 @@ def apply_rules(
         A rule named something that is not one of `classes`; the error names rule and item.
     """
     names = rule_names(rules)
+    if isinstance(items, str | bytes | Mapping) or not hasattr(items, "__len__"):
+        form = "a DataFrame, a Series or a sequence of items"
+        raise TypeError(complain("items", form, what=type(items).__name__))
     own = carried_ids(items)
     ids = invented_ids(len(items)) if own is None else own
     said = np.full((len(names), len(ids)), None, dtype=object)
@@ -155,7 +166,8 @@ def vote_table(
     votes: pd.DataFrame, *, labels: Any, classes: Iterable[Any] | None, name: str
 ) -> pd.DataFrame:
     """Return the table of `RuleVotes` for ready votes; errors call them `name`."""
-    known = pd.Index(named_classes(votes) if classes is None else list(classes), dtype=object)
+    stated = None if classes is None else check_classes(pd.Index(list(classes), dtype=object))
+    known = named_classes(votes) if stated is None else stated
     codes = vote_codes(votes, known, name=name)
     voted = codes >= 0
     others = voted.sum(axis=1, keepdims=True) - voted
@@ -192,6 +204,7 @@ def vote_codes(votes: pd.DataFrame, classes: pd.Index, *, name: str) -> IntArray
             got = f"{first_few([vote])} by the rule {str(rule)!r} for the item {item!r}"
             rule_of = _KNOWN if name == "rules" else "missing (None or NaN) or a class out of {}"
             allowed = rule_of.format(first_few(classes, 20))
+            allowed = allowed if len(classes) else rule_of.partition(" out of ")[0]
             raise ValueError(complain(name, allowed, what=got))
     return codes
 
@@ -207,21 +220,21 @@ def failures(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _key(value: Any) -> tuple[bool, Any]:
-    """Return what tells classes apart: True is not the class 1, numpy's 1 is."""
+def _key(value: Any) -> tuple[bool, Any] | None:
+    """Return what tells classes apart: True is not the class 1, numpy's 1 is; None for a list."""
     plain = value.item() if isinstance(value, np.generic) else value
     try:
         hash(plain)
     except TypeError:
-        plain = repr(plain)[:60]
+        return None
     return isinstance(plain, bool), plain
 
 
 def named_classes(votes: pd.DataFrame) -> pd.Index:
     """Return the distinct classes that occur, sorted where they can be."""
     column = votes.to_numpy(dtype=object).ravel()
-    distinct = {_key(vote): vote for vote in column[~pd.isna(column)]}
-    found = [key[1] for key in distinct]
+    distinct = {_key(vote) for vote in column[~pd.isna(column)]}
+    found = [key[1] for key in distinct if key is not None]
     try:
         found.sort()
     except TypeError:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_integer, check_real
-from curalab.pool import FloatArray, Pool
+from curalab.pool import BoolArray, FloatArray, Pool
 from curalab.pseudo_labels._balance import balance_of, rows_to_one, sinkhorn
 from curalab.pseudo_labels._graph import graph_of
-from curalab.pseudo_labels._held import held_by
+from curalab.pseudo_labels._held import Held, held_by
 
 __all__ = ["Transductive"]
 
@@ -41,7 +41,8 @@ class Transductive:
     class has none. What contradicts labels is refused.
 
     It is best where classes are single compact groups of about the same size; where a class is
-    several groups, prefer `propagation`.
+    several groups, prefer `propagation`. A class without labels gets no row, unless links leave a
+    row no other.
 
     Parameters
     ----------
@@ -84,17 +85,21 @@ class Transductive:
         held = held_by(pool, self.must_link, self.cannot_link)
         known, codes = held.known, held.codes
         count = np.bincount(pool.codes[pool.is_labelled], minlength=len(pool.classes)).astype(float)
-        share = (count + 1) / (count + 1).sum()
+        there = _there(held, len(count))
+        share = (count + 1) * there / ((count + 1) * there).sum()
+        seen = _sight(pool)
+        points = seen(pool.embedding.points)
         k = min(self.k, len(pool) - 1)
         graph = graph_of(pool, k, _POWER)
         proba: FloatArray = np.zeros((len(pool), len(count)))
         proba[known, codes] = 1
         near, balance = pool.embedding.neighbors(k).indices, self.balance
-        ask = _nearest(pool, proba, self.sharpness)
+        is_round = pool.embedding.metric == "cosine"
+        ask = _nearest(points, proba, there, self.sharpness, is_round=is_round)
         factor: FloatArray = np.ones(len(count))
         for _ in range(_STEPS):
             before = proba
-            odds = ask(pool.embedding.points) + self.smooth * (graph @ before)
+            odds = ask(points) + self.smooth * (graph @ before)
             odds = held.linked(odds, factor)
             proba = np.exp(odds - odds.max(axis=1, keepdims=True))
             if balance is None:
@@ -102,14 +107,14 @@ class Transductive:
             proba, factor = sinkhorn(proba, share, strength=balance)
             proba[known] = 0
             proba[known, codes] = 1
-            ask = _nearest(pool, proba, self.sharpness)
+            ask = _nearest(points, proba, there, self.sharpness, is_round=is_round)
             if np.abs(proba - before).sum(axis=1).mean() < _ENOUGH:
                 break
         proba, details = held.kept(proba)
 
         def predict(new: FloatArray) -> FloatArray:
-            seen = proba[pool.embedding.search(new, min(self.k, len(pool))).indices].mean(axis=1)
-            odds = ask(new) + self.smooth * seen
+            around = proba[pool.embedding.search(new, min(self.k, len(pool))).indices].mean(axis=1)
+            odds = ask(seen(new)) + self.smooth * around
             return rows_to_one(np.exp(odds - odds.max(axis=1, keepdims=True)) * factor)
 
         return proba, {"predict": predict, "balance": float(balance or 0.0), **details}
@@ -122,13 +127,37 @@ class Transductive:
             check_real("balance", self.balance, low=0, high=1)
 
 
-def _nearest(pool: Pool, proba: FloatArray, sharpness: float) -> Callable[[FloatArray], FloatArray]:
-    """Return what gives the log odds of points by their distances to the classes' means."""
+def _there(held: Held, n_classes: int) -> BoolArray:
+    """Return which classes may get rows: those that a row has, or that links leave to some alone.
+
+    A class without rows has no prototype.
+    """
+    there = np.bincount(held.codes, minlength=n_classes) > 0
+    stuck = (held.barred | ~there).all(axis=1)
+    return np.asarray(there | ~held.barred[stuck].all(axis=0))
+
+
+def _sight(pool: Pool) -> Callable[[FloatArray], FloatArray]:
+    """Return what moves points to the origin, in units of their spread, as far as that is free.
+
+    |x|² + |y|² - 2xy cancels badly where data lie far from the origin.
+    """
     points = pool.embedding.points
+    if pool.embedding.metric == "cosine":  # unit length already, which is to be kept
+        return lambda points: points
+    middle = points.mean(axis=0, dtype=np.float64).astype(np.float32)
+    size = float(np.sqrt(points.var(axis=0, dtype=np.float64).sum())) or 1.0
+    return lambda points: (points - middle) / size
+
+
+def _nearest(
+    points: FloatArray, proba: FloatArray, there: BoolArray, sharpness: float, *, is_round: bool
+) -> Callable[[FloatArray], FloatArray]:
+    """Return what gives the log odds of points by their distances to the classes' means."""
     weight = proba.sum(axis=0)
-    middle = points.mean(axis=0, dtype=np.float64)  # of a class that has no row
+    middle = points.mean(axis=0, dtype=np.float64)  # of a class that only links call for
     means = (proba.T @ points + 1e-9 * middle) / (weight[:, None] + 1e-9)
-    if pool.embedding.metric == "cosine":
+    if is_round:
         means = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     means = means.astype(np.float32)
 
@@ -136,5 +165,5 @@ def _nearest(pool: Pool, proba: FloatArray, sharpness: float) -> Callable[[Float
         squares = np.square(points).sum(axis=1)[:, None] + np.square(means).sum(axis=1)
         return np.asarray(np.maximum(squares - 2 * points @ means.T, 0), dtype=np.float64)
 
-    unit = max(float(far(points).min(axis=1).mean()), 1e-12)
-    return lambda points: -sharpness / 2 * far(points) / unit
+    unit = max(float(far(points)[:, there].min(axis=1).mean()), 1e-12)
+    return lambda points: np.where(there, -sharpness / 2 * far(points) / unit, -np.inf)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from curalab._check import AnyArray, BoolArray, IntArray, complain, first_few
+from curalab._check import BoolArray, IntArray, complain, first_few
 from curalab.ledger import Ledger
 from curalab.pseudo_labels import PseudoLabels
+from curalab.pseudo_labels._accept import ACCEPTED, OPEN, REJECTED, standing_of, tags_of
 
 __all__ = ["ACCEPTED", "OPEN", "REJECTED", "Standing", "refuse_labelled"]
-
-# Of a proposal; the last is that of a row on which something else is decided.
-OPEN, ACCEPTED, REJECTED, OTHERWISE = range(4)
 
 
 class Standing:
@@ -65,22 +62,10 @@ class Standing:
     def read(self) -> None:
         """Read from the ledger how each proposal stands."""
         self._n_events = len(self._ledger)
-        self.states = np.full(len(self._soft), OPEN, dtype=np.int8)
-        self._events = np.zeros(len(self._soft), dtype=np.int64)
         self._before: dict[int, tuple[IntArray, IntArray, IntArray]] = {}
         known = self._ledger.decisions()
-        at = self._soft.ids.get_indexer(known.index)
-        known, at = known[at >= 0], at[at >= 0]
-        proposed = self._soft.labels[at]
-        action, new = known["action"], known["new"].to_numpy(dtype=object)
-        ours = ((action == "relabel") & (known["field"] == self._field)).to_numpy()
-        accepted = ours & (new == proposed)
-        rejected = (action == "tag").to_numpy() & (new == _tags(proposed))
-        otherwise = (ours & ~accepted) | action.isin(["keep", "drop"]).to_numpy()
-        found = ((OTHERWISE, otherwise), (REJECTED, rejected), (ACCEPTED, accepted))
-        for state, rows in found:  # a row that is rejected and accepted has its label
-            self.states[at[rows]] = state
-            self._events[at[rows]] = known["event"].to_numpy()[rows]
+        self.states, self._events = standing_of(self._soft, known, self._field)
+        known = known[known.index.isin(self._soft.ids)]
         own = known[(known["actor"] == self._actor).to_numpy()]
         batches = own.groupby("time", sort=False)
         self._history[:] = [(b["event"].tolist(), b.index.tolist()) for _, b in batches]
@@ -120,7 +105,7 @@ class Standing:
         sure = self._soft.confidence[rows]
         columns = {
             "row_id": self._soft.ids[rows].tolist(),
-            "new": _tags(self._soft.labels[rows]),
+            "new": tags_of(self._soft.labels[rows]),
             "reason": [f"proposal rejected (confidence {c:.3f})" for c in sure],
             **{name: [value] * len(rows) for name, value in one.items()},
         }
@@ -147,11 +132,6 @@ class Standing:
         self._history.append(([*events, *undone], self._soft.ids[rows].tolist()))
         self.states[rows], self._events[rows] = state, events
         self._n_events += len(events) + len(undone)
-
-
-def _tags(labels: AnyArray) -> AnyArray:
-    """Return what says of each row that the label proposed is wrong."""
-    return np.array([f"not {label}" for label in labels], dtype=object)
 
 
 def refuse_labelled(items: pd.DataFrame, field: str, rows: IntArray) -> None:
