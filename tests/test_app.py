@@ -1,5 +1,6 @@
 """The `curalab` command, as a shell would call it."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -216,13 +217,21 @@ def test_a_reader_that_has_had_enough(tmp_path):
 
 
 def test_what_is_stopped_is_one_line(tmp_path):
-    os.mkfifo(tmp_path / "in.jsonl")
-    call = [*COMMAND, "embed", "in.jsonl"]
-    with (
-        subprocess.Popen(call, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
-        (tmp_path / "in.jsonl").open("w"),  # from here on it waits for what is written
-    ):
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate()[1]
+    waits = tmp_path / "in.jsonl"
+    os.mkfifo(waits)
+    process = subprocess.Popen(
+        [*COMMAND, "embed", waits.name],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in back ignore it
+    )
+    written = None
+    while written is None and process.poll() is None:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            written = os.open(waits, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    os.close(written)
     assert (process.returncode, told) == (130, "\ncuralab embed: stopped.\n")
