@@ -1,11 +1,14 @@
 """Merging along the neighbour graph: what it finds, cuts and refuses."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
 
 from curalab import Embedding
 from curalab.clusters import Agglomerative, KMeans, cluster
+from curalab.clusters._indices import silhouette
 from curalab.clusters._number import _strength, numbers_to_try
 from curalab.clusters._tree import Tree, joined_graph, smoothed
 
@@ -152,3 +155,38 @@ def test_two_or_three_rows(n, metric):
     assert cluster(emb, method="agglomerative", random_state=0).n_clusters == 1
     told = cluster(emb, method=Agglomerative(n_clusters=2), random_state=0)
     assert told.n_clusters == 2
+
+
+def test_a_row_moves_halfway_to_the_mean_of_its_neighbours():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(50, 6)).astype(np.float32)
+    near = rng.integers(50, size=(50, 4))
+    moved = smoothed(points, near, metric="euclidean")
+    assert moved.dtype == np.float32
+    np.testing.assert_allclose(moved, (points + points[near].mean(axis=1)) / 2, atol=1e-6)
+    unit = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    np.testing.assert_allclose(smoothed(points, near, metric="cosine"), unit, atol=1e-6)
+    assert smoothed(points, near[:, :0], metric="cosine") is points
+
+
+def test_smoothing_takes_no_more_memory_than_the_rows_a_few_times():
+    points, near = np.ones((5_000, 64), dtype=np.float32), np.zeros((5_000, 60), dtype=int)
+    tracemalloc.start()
+    smoothed(points, near, metric="cosine")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * points.nbytes
+
+
+@pytest.mark.parametrize(("n", "k"), [(50, 3), (300, 40), (40, 30), (5, 4)])
+def test_silhouettes_are_those_of_scikit_learn(n, k):
+    rng = np.random.default_rng(n)
+    x, labels = rng.normal(size=(n, 8)), 3 * np.r_[:k, rng.integers(k, size=n - k)] - 1
+    for scale in (1, 0):  # and rows that are all alike
+        known = silhouette_score(scale * x, labels)
+        assert silhouette(pairwise_distances(scale * x), labels) == pytest.approx(known)
+
+
+def test_there_is_no_silhouette_of_one_cluster_or_of_rows_alone():
+    distance = pairwise_distances(np.arange(4.0)[:, None])
+    assert silhouette(distance, np.zeros(4)) == silhouette(distance, np.arange(4)) == -1

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from curalab import Embedding, Pool
 from curalab.duplicates import Duplicates, Exact, Leakage, Semantic, find_duplicates, find_leakage
+from curalab.duplicates._graph import nearest_of
 from curalab.samples import digits, plant_duplicates, plant_leakage
 
 
@@ -221,6 +222,46 @@ def test_groups_of_up_to_100_come_with_all_their_pairs():
     found = find_duplicates(x, threshold=0.99)
     assert np.bincount(found.group).tolist() == [100, 60, 2]
     assert len(found.found) == 100 * 99 / 2 + 60 * 59 / 2 + 1
+
+
+def test_of_rows_with_more_copies_than_neighbours_only_these_are_looked_at_again(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(1_000, 30)), np.repeat(rng.normal(size=(2, 30)), 60, 0)])
+    emb = Embedding(vectors=x + 0.001 * rng.normal(size=x.shape))
+    graph, asked = emb.neighbors(30), []
+    search = Embedding.search
+    monkeypatch.setattr(
+        Embedding, "search", lambda *given: asked.append(len(given[1])) or search(*given)
+    )
+    found = find_duplicates(emb, threshold=0.99)
+    assert len(found.found) == 2 * 60 * 59 / 2
+    assert asked == [120]
+    assert np.shares_memory(emb.neighbors(30).indices, graph.indices)
+
+
+def test_the_threshold_is_judged_by_some_rows_where_there_are_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3_000, 20))
+    x[-300:] = x[:300] + 1e-4 * rng.normal(size=(300, 20))
+    whole = find_duplicates(x)
+    monkeypatch.setattr("curalab.duplicates._threshold._ROWS", 500)
+    assert pairs_of(find_duplicates(x).pairs()) == pairs_of(whole.pairs())
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_neighbours_of_few_rows_are_found_without_the_graph_of_all(metric):
+    x = np.random.default_rng(0).normal(size=(600, 12))
+    x[1:21] = x[0]  # among many copies a row may not be in its own list
+    emb = Embedding(vectors=x, metric=metric)
+    rows = np.arange(0, 600, 10)
+    some = nearest_of(emb, rows, 12)
+    assert not emb.has_graph
+    graph = emb.neighbors(12)
+    np.testing.assert_array_equal(some.distance, graph.distance[rows])
+    # Which of equals is among the nearest is a toss.
+    is_plain = ~np.isin(graph.indices[rows], np.arange(21)).any(axis=1)
+    np.testing.assert_array_equal(some.indices[is_plain], graph.indices[rows[is_plain]])
+    assert not (some.indices == rows[:, None]).any()
 
 
 def test_a_larger_group_is_connected_to_its_centre():

@@ -24,7 +24,7 @@ def brute(points, k, metric, queries=None):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize(("n", "d"), [(5, 3), (700, 2), (1_300, 40)])
+@pytest.mark.parametrize(("n", "d"), [(5, 3), (20, 40), (700, 2), (1_300, 40)])
 def test_neighbours_are_exact(metric, n, d):
     x = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
     k = min(17, n - 1)
@@ -245,6 +245,13 @@ def test_few_neighbours_are_the_first_of_many(from_few_rows_on):
     few, many = Embedding(vectors=x).neighbors(5), Embedding(vectors=x).neighbors(30)
     assert few.recall < 1
     np.testing.assert_array_equal(few.indices, many.indices[:, :5])
+
+
+def test_many_rows_are_searched_once_for_the_neighbours_that_most_stages_ask_for(from_few_rows_on):
+    emb = Embedding(vectors=falling(2_000, 120, np.random.default_rng(1)))
+    few = emb.neighbors(5)
+    assert few.indices.shape == (2_000, 5)
+    assert np.shares_memory(emb.neighbors(32).indices, few.indices)
 
 
 def test_more_recall_is_searched_for_only_where_it_lacks(from_few_rows_on):

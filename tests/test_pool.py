@@ -310,3 +310,13 @@ def test_lists_keep_what_is_in_them_and_tables_are_no_column():
         for value in (pd.DataFrame({"a": [1, 2, 1, 2]}), np.ones((4, 2))):
             with pytest.raises(ValueError, match=f"The '{name}' parameter must be one column"):
                 cl.Pool(embedding=x, **{name: value})
+
+
+def test_ids_of_labels_come_without_another_look_at_the_vectors():
+    emb = cl.Embedding(vectors=np.random.default_rng(0).normal(size=(6, 3)))
+    points, known = emb.points, emb.fingerprint
+    pool = Pool(embedding=emb, labels=pd.Series(list("aabbcc"), index=list("uvwxyz")))
+    assert pool.ids.tolist() == list("uvwxyz")
+    assert pool.embedding.points is points
+    assert pool.embedding.fingerprint != known == emb.fingerprint
+    assert emb.ids.tolist() == [0, 1, 2, 3, 4, 5]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ from curalab._check import (
 )
 from curalab._points import UnitRows, is_large, unit_rows
 from curalab._saved import path_of
-from curalab.neighbors import RECALL, Neighbors, nearest
+from curalab.neighbors import RECALL, Neighbors, nearest, shared_k
 from curalab.neighbors._grown import grown, opened_graph
 from curalab.results import StageResult
 
@@ -139,8 +140,9 @@ class Embedding(StageResult):
     def neighbors(self, k: int, *, recall: float | None = None) -> Neighbors:
         """Return the `k` nearest rows of each row, the row itself left out.
 
-        The graph is computed once for the largest k so far; a smaller k is a slice of it. `save`
-        keeps it beside the vectors, and after `append_to` only the new rows are searched.
+        The graph is computed once for the largest k so far, and for 32 at least with 16,384 rows
+        and more; a smaller k is a slice of it. `save` keeps it beside the vectors, and after
+        `append_to` only the new rows are searched.
 
         Parameters
         ----------
@@ -173,6 +175,7 @@ class Embedding(StageResult):
             known = grown(known, self.points)
         if known is None:
             wanted = RECALL if recall is None else recall
+            k_most = shared_k(len(self), k_most)
             known = nearest(self.points, k_most, metric=self.metric, recall=wanted)
         self._graph["neighbors"] = known
         return known.first(k)
@@ -285,7 +288,10 @@ class Embedding(StageResult):
 
     def _with_ids(self, ids: pd.Index) -> Embedding:
         """Return the same vectors and graph under the ids that another input carries."""
-        return replace(self, ids=ids)
+        made = copy(self)  # without looking at all vectors once more
+        object.__setattr__(made, "ids", check_ids(ids, n=len(self)))
+        vars(made).pop("fingerprint", None)
+        return made
 
 
 def _refuse_zeros(name: str, vectors: FloatArray, ids: pd.Index | None) -> None:

@@ -9,13 +9,23 @@ from curalab.pool import FloatArray, IntArray
 __all__ = ["silhouette", "strength"]
 
 
-def silhouette(points: FloatArray, labels: IntArray) -> float:
-    """Return the mean silhouette, -1 to 1; -1 where there is no second cluster."""
-    from sklearn.metrics import silhouette_score
+def silhouette(distance: FloatArray, labels: IntArray) -> float:
+    """Return the mean silhouette, -1 to 1; -1 where there is no second cluster.
 
-    if not 1 < len(np.unique(labels)) < len(points):
+    It takes the distances between all rows, so that many groupings can be judged by the same;
+    scikit-learn's, which adds them up row by row, takes several times as long.
+    """
+    names, code, size = np.unique(labels, return_inverse=True, return_counts=True)
+    if not 1 < len(names) < len(distance):
         return -1.0
-    return float(silhouette_score(points, labels))
+    total = distance @ np.eye(len(names), dtype=distance.dtype)[code]
+    row = np.arange(len(code))
+    own = total[row, code] / np.maximum(size[code] - 1, 1)
+    total /= size
+    total[row, code] = np.inf
+    other = total.min(axis=1)
+    gap = (other - own) / np.maximum(np.maximum(own, other), np.finfo(np.float32).tiny)
+    return float(gap[size[code] > 1].sum() / len(gap))
 
 
 def strength(distance: FloatArray) -> FloatArray:

@@ -43,9 +43,10 @@ def choose_number(
     keeps together, in the cluster where it is least. Chosen is the number with the largest
     product of the first two, or a larger one with a strength of 0.8 or more.
     """
-    from sklearn.metrics import adjusted_rand_score
+    from sklearn.metrics import adjusted_rand_score, pairwise_distances
 
     judged = rng.permutation(len(points))[:_JUDGED]
+    distance = pairwise_distances(points[judged])
     numbers = numbers_to_try(min(len(points) // 2, _HALF))
     found = []
     for _ in range(_SPLITS if numbers else 0):  # halves of one row have nothing to say
@@ -53,7 +54,7 @@ def choose_number(
         trees = [grow(smooth[np.sort(order[at::2][:_HALF])]) for at in (0, 1)]
         for k in numbers:
             one, other = (tree.centres(k).assign(smooth[judged]) for tree in trees)
-            apart = (silhouette(points[judged], one) + silhouette(points[judged], other)) / 2
+            apart = (silhouette(distance, one) + silhouette(distance, other)) / 2
             kept = (_strength(one, other) + _strength(other, one)) / 2
             found.append((k, apart, adjusted_rand_score(one, other), kept))
     names = ["n_clusters", "silhouette", "agreement", "strength"]

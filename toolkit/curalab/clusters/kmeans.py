@@ -46,16 +46,17 @@ class KMeans:
         self, pool: Pool, *, rng: np.random.Generator
     ) -> tuple[IntArray, FloatArray, dict[str, Any]]:
         """Return labels and strength in [0, 1], each (n_items,)."""
+        from sklearn.metrics import pairwise_distances
+
         points = pool.embedding.points
         seed = int(rng.integers(2**31))
         details: dict[str, Any] = {}
         if self.n_clusters is None:
             sample = rng.permutation(len(points))[:_SAMPLE]
-            curve = {}
+            curve, distance = {}, pairwise_distances(points[sample])
             for k in _grid(len(points), len(np.unique(points[sample], axis=0))):
-                curve[k] = silhouette(
-                    points[sample], _fit(points, k, seed, n_init=1).predict(points[sample])
-                )
+                fitted = _fit(points, k, seed, n_init=1)
+                curve[k] = silhouette(distance, fitted.predict(points[sample]))
             details["silhouette"] = curve
             k = max(curve, key=lambda number: curve[number]) if curve else 1
         else:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import check_real
+from curalab.duplicates._graph import nearest_of
 from curalab.duplicates._leakage import Leakage, find_leakage
 from curalab.duplicates._pairs import distinct, group_rows, without_copies
 from curalab.duplicates._result import Duplicates
@@ -143,6 +144,10 @@ def _resolved(pool: Pool, method: Any, threshold: float | None) -> tuple[float, 
     rows = pool.embedding if few is None else few[0]
     if len(rows) < 2:
         return 1.0, {"rule": "all rows are copies of one", "threshold": 1.0}
+    n = len(rows)
     return ordinary_threshold(
-        lambda k: rows.neighbors(k).distance, len(rows) - 1, metric=rows.metric
+        lambda k, step: nearest_of(rows, np.arange(0, n, step), k).distance,
+        n,
+        n - 1,
+        metric=rows.metric,
     )

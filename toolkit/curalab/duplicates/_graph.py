@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from curalab._cells import Rows, means_of
@@ -16,10 +18,12 @@ from curalab.duplicates._pairs import (
     without_copies,
 )
 from curalab.embedding import Embedding
+from curalab.neighbors import Neighbors, without_own
 
-__all__ = ["similar_pairs"]
+__all__ = ["nearest_of", "similar_pairs"]
 
 _FIRST = 30
+_FEW = 1 / 5  # of the rows: a search for these alone costs less than the graph of all
 _MANY = 16_384  # rows from which the graph is approximate
 _CELLS = 1 << 22  # numbers of rows looked at together
 
@@ -52,17 +56,33 @@ def similar_pairs(embedding: Embedding, threshold: float) -> tuple[IntArray, Flo
     return _thinned(embedding, threshold, pairs, similarity, np.where(is_large, part, -1))
 
 
+def nearest_of(embedding: Embedding, rows: IntArray, k: int) -> Neighbors:
+    """Return the `k` nearest others of some rows, by the graph of all where that costs no more."""
+    is_there = embedding.has_graph and k <= _FIRST
+    if is_there or len(rows) > _FEW * len(embedding):
+        graph = embedding.neighbors(k)
+        if len(rows) == len(embedding):
+            return graph
+        return replace(graph, indices=graph.indices[rows], distance=graph.distance[rows])
+    seen = embedding.search(embedding.vectors[rows], k + 1)
+    indices, distance = without_own(seen.indices, seen.distance, rows)
+    return replace(seen, indices=indices, distance=distance)
+
+
 def _read(embedding: Embedding, threshold: float) -> tuple[IntArray, FloatArray]:
     """Return the pairs in the graph, with more neighbours where a row's last one is still one."""
-    n = len(embedding)
+    n, rows = len(embedding), np.arange(len(embedding))
+    pairs, similarity = np.empty((0, 2), dtype=np.int64), np.empty(0)
     for k in (min(_FIRST, n - 1), min(COMPLETE, n - 1)):
-        graph = embedding.neighbors(k)
+        graph = nearest_of(embedding, rows, k)
         near = graph.similarity >= np.float64(threshold)
-        rows, at = np.nonzero(near)
-        pairs = np.column_stack([rows, graph.indices[rows, at]])
-        pairs, similarity = distinct(n, pairs, graph.similarity[rows, at])
+        of, at = np.nonzero(near)
+        pairs = np.concatenate([pairs, np.column_stack([rows[of], graph.indices[of, at]])])
+        pairs, similarity = distinct(n, pairs, np.r_[similarity, graph.similarity[of, at]])
         part = components(n, pairs)
-        if not (near[:, -1] & (np.bincount(part)[part] <= COMPLETE)).any():
+        size = np.bincount(part)[part]
+        rows = rows[near[:, -1] & (size[rows] <= COMPLETE)]
+        if not len(rows):
             break
     return pairs, similarity
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -102,13 +101,15 @@ def find_leakage(
     known = as_embedding(_vectors_of(train), name="train")
     asked = as_embedding(_vectors_of(test), metric=known.metric, name="test")
     _refuse_other_space(known, asked)
-    search = functools.cache(functools.partial(known.search, asked))
-    near = search(min(FIRST, len(known)))
+    near = known.search(asked, min(FIRST, len(known)))
     how: dict[str, Any] = {"rule": "given", "threshold": threshold}
     if threshold is None:
-        threshold, how = ordinary_threshold(
-            lambda k: search(k).distance, len(known), metric=known.metric
-        )
+
+        def distances(k: int, step: int) -> FloatArray:
+            some = near if k == near.k else known.search(asked.vectors[::step], k)
+            return some.distance[::step] if some is near else some.distance
+
+        threshold, how = ordinary_threshold(distances, len(asked), len(known), metric=known.metric)
     similarity = near.similarity[:, 0].astype(np.float64)
     order = np.argsort(-similarity, kind="stable")
     order = order[similarity[order] >= threshold]

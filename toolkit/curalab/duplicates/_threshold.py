@@ -27,7 +27,7 @@ def to_similarity(distance: float, metric: str) -> float:
 
 
 def ordinary_threshold(
-    distances: Callable[[int], FloatArray], n_others: int, *, metric: str
+    distances: Callable[[int, int], FloatArray], n_rows: int, n_others: int, *, metric: str
 ) -> tuple[float, dict[str, Any]]:
     """Find the similarity above which neighbours are too near to be so by chance.
 
@@ -44,8 +44,10 @@ def ordinary_threshold(
     Parameters
     ----------
     distances : callable
-        Called with k, returns the distances of the k nearest others of each row, shape (n, k),
-        ascending.
+        Called with k and a step, returns the distances of the k nearest others of every so-manieth
+        row, k a row, ascending.
+    n_rows : int
+        Rows there are; 20,000 and fewer are all judged.
     n_others : int
         The largest k there is.
     metric : {"cosine", "euclidean"}
@@ -68,9 +70,8 @@ def ordinary_threshold(
     (Levina and Bickel 2004, "Maximum Likelihood Estimation of Intrinsic Dimension", NIPS).
     """
     for k in (min(FIRST, n_others), min(_MOST, n_others)):
-        near = distances(k)
-        every = -(-len(near) // _ROWS)
-        cut, record, is_short = _cut(near[::every].astype(np.float64))
+        near = distances(k, -(-n_rows // _ROWS))
+        cut, record, is_short = _cut(near.astype(np.float64))
         if not is_short:
             break
     rule = f"at most {_SHARE:.0%} of the rows with a duplicate by chance"

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from curalab.neighbors._blocks import Base
     from curalab.neighbors._rounded import Rounded
 
-__all__ = ["RECALL", "Neighbors", "nearest", "without_own"]
+__all__ = ["RECALL", "Neighbors", "nearest", "shared_k", "without_own"]
 
 RECALL = 0.98  # asked of an approximate search
 _MANY = 16_384  # points from which an approximate search is tried
+_SHARED = 32  # neighbours that are enough for most stages
 _LARGE = 4_096  # points from which rounding is tried
 _FEW = 64  # rows below which it is not
 _HELD = 1 << 23  # numbers of points that are copied at a time for rows to search
@@ -65,6 +66,15 @@ class Neighbors:
     def first(self, k: int) -> Neighbors:
         """Return the `k` nearest of these, as views."""
         return replace(self, indices=self.indices[:, :k], distance=self.distance[:, :k])
+
+
+def shared_k(n: int, k: int) -> int:
+    """Return how many neighbours of `n` rows to look for where `k` are asked for.
+
+    Of many rows as many as most stages ask for: a second search would cost as much as the first,
+    and what is found does not depend on who asked first.
+    """
+    return k if n < _MANY else min(max(k, _SHARED), n - 1)
 
 
 def nearest(

@@ -20,7 +20,7 @@ __all__ = ["ROWS", "Base", "fast_products", "half_squares", "merged", "second_lo
 
 ROWS = 512  # a block of products is 128 MiB at the most
 _COLUMNS = 65_536
-_TILE = 1_024  # columns multiplied at a time: few enough to be in the cache when read again
+_TILE = 1_024  # columns multiplied at a time at most: they are in the cache when read again
 _GROUP = 16  # neighbouring columns of which only the largest is compared at first
 _SPARE = 4  # candidates beyond k that the exact second look may reorder
 _SQUARED = 4_096  # rows squared at a time
@@ -37,8 +37,9 @@ class Base:
         self, points: torch.Tensor, *, half_square: torch.Tensor | None = None, n_rows: int = ROWS
     ) -> None:
         self.points, self.half_square = points, half_square
-        n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // _TILE)
-        self._columns = n_tiles * _TILE
+        self._tile = min(_TILE, max(_GROUP, 1 << (len(points) - 1).bit_length()))
+        n_tiles = -(-min(_COLUMNS * 4 // points.element_size(), len(points)) // self._tile)
+        self._columns = n_tiles * self._tile
         self._room = points.new_empty(n_rows * self._columns)
 
     def of(self, rows: torch.Tensor) -> Base:
@@ -83,25 +84,26 @@ class Base:
     def _products(
         self, rows: torch.Tensor, own: torch.Tensor | None, at: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return scores of points from `at` on, (n_tiles, n_rows, _TILE), the best of each group.
+        """Return scores of points from `at` on, (n_tiles, n_rows, tile), the best of each group.
 
         Behind the last point there are scores of -inf.
         """
         import torch
 
-        n_tiles = -(-min(self._columns, len(self.points) - at) // _TILE)
-        score = self._room[: n_tiles * len(rows) * _TILE].view(n_tiles, len(rows), _TILE)
+        width = self._tile
+        n_tiles = -(-min(self._columns, len(self.points) - at) // width)
+        score = self._room[: n_tiles * len(rows) * width].view(n_tiles, len(rows), width)
         groups = []
         for number, tile in enumerate(score):
-            begin = at + number * _TILE
-            points = self.points[begin : begin + _TILE]
+            begin = at + number * width
+            points = self.points[begin : begin + width]
             n = len(points)
-            if n < _TILE:  # for each shape of a product, torch keeps what it made for it
-                points = torch.nn.functional.pad(points, (0, 0, 0, _TILE - n))
+            if n < width:  # for each shape of a product, torch keeps what it made for it
+                points = torch.nn.functional.pad(points, (0, 0, 0, width - n))
             torch.mm(rows, points.T, out=tile)
             tile[:, n:] = -torch.inf
             if self.half_square is not None:
-                tile[:, :n] -= self.half_square[begin : begin + _TILE]
+                tile[:, :n] -= self.half_square[begin : begin + width]
             groups.append(torch.nn.functional.max_pool1d(tile.unsqueeze(0), _GROUP)[0])
         largest = torch.cat(groups, dim=1)
         if own is not None:
@@ -113,8 +115,9 @@ def _rule_out(column: torch.Tensor, score: torch.Tensor, largest: torch.Tensor) 
     """Set the scores in one column of each row to -inf, if it is among these."""
     import torch
 
-    row = ((column >= 0) & (column < len(score) * _TILE)).nonzero()[:, 0]
-    tile, column = column[row] // _TILE, column[row] % _TILE
+    width = score.shape[2]
+    row = ((column >= 0) & (column < len(score) * width)).nonzero()[:, 0]
+    tile, column = column[row] // width, column[row] % width
     score[tile, row, column] = -torch.inf
     group = column // _GROUP
     grouped = score.view(*score.shape[:2], -1, _GROUP)
@@ -130,7 +133,7 @@ def _best_of(score: torch.Tensor, group: torch.Tensor, n: int) -> tuple[torch.Te
 
     n_rows, n_groups = group.shape
     chosen = group.topk(min(n, n_groups), dim=1, sorted=False).indices
-    row, width = torch.arange(n_rows, device=score.device), _TILE // _GROUP
+    row, width = torch.arange(n_rows, device=score.device), score.shape[2] // _GROUP
     place = (chosen // width * n_rows + row.unsqueeze(1)) * width + chosen % width
     member = score.view(-1, _GROUP).index_select(0, place.flatten()).view(n_rows, -1)
     best, order = member.topk(min(n, member.shape[1]), dim=1)

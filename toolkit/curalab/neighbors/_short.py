@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "Short", "shortened"]
 
-_LEAST_K = 32  # fewer neighbours are the first of so many: what is found does not depend on k then
 _TOGETHER = 128  # rows that look into each other's cells
 _SHIFT = 4_096  # rows that a core works on before it takes others, and that are read at once
 _SAMPLE = 256  # rows whose neighbours are found exactly, half of them to choose by
@@ -69,7 +68,7 @@ class Short:
         import torch
         from tqdm.auto import tqdm
 
-        n, cores, looked = len(self._points), torch.get_num_threads(), max(k, _LEAST_K)
+        n, cores = len(self._points), torch.get_num_threads()
         index = torch.empty(n, k, dtype=torch.int64)
         distance = torch.empty(n, k, dtype=self._points.dtype)
 
@@ -80,8 +79,7 @@ class Short:
                 for at in range(start, min(start + _SHIFT, n), _TOGETHER):
                     own = self._cells.order[at : at + _TOGETHER]
                     rows = self._points[own]
-                    found = mine.among(rows, rows, own, looked)
-                    index[own], distance[own] = (part[:, :k] for part in found)
+                    index[own], distance[own] = mine.among(rows, rows, own, k)
 
         starts = range(0, n, _SHIFT)
         try:
@@ -127,7 +125,7 @@ def shortened(
         spread.addmm_(some.T, some)
     axes = torch.linalg.eigh(spread).eigenvectors.flip(1)[:, : sizes[-1]].contiguous()
     cells = Cells(_along(points, axes[:, :AXES]))
-    base, k = Base(points, half_square=half_square, n_rows=_SAMPLE), max(k, _LEAST_K)
+    base = Base(points, half_square=half_square, n_rows=_SAMPLE)
     begins = torch.linspace(0, n - _TOGETHER, _PLACES).long().tolist()
     blocks = [cells.order[at : at + _TOGETHER] for at in begins]
     step = _TOGETHER * _PLACES // _SAMPLE
