@@ -229,7 +229,7 @@ def test_what_an_approximate_search_finds_is_what_it_says(from_few_rows_on, metr
     hits = [np.isin(*pair).mean() for pair in zip(true.indices, found.indices, strict=True)]
     assert abs(np.mean(hits) - found.recall) < 0.01
     nearest_hit = found.indices[:, 0] == true.indices[:, 0]
-    assert nearest_hit.mean() > 0.995 > np.mean(hits)  # what is missed is mostly far
+    assert nearest_hit.mean() > 0.99 > np.mean(hits)  # what is missed is mostly far
     np.testing.assert_allclose(found.distance[nearest_hit, 0], true.distance[nearest_hit, 0])
     assert not (found.indices == np.arange(len(x))[:, None]).any()
     assert (np.diff(found.distance, axis=1) >= 0).all()
