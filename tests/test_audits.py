@@ -1,3 +1,6 @@
+import time
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -277,6 +280,25 @@ def test_agreement_by_hand():
     assert agreement(["a/1.png", "b/2.png", "b/3.wav"], pairs[:2]).tolist() == [1, 1]
 
 
+def test_to_compare_few_texts_takes_little_memory_and_weighs_words_as_in_one_go(monkeypatch):
+    from curalab.audits import _copies
+
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(5_000)]
+    texts = [" ".join(rng.choice(words, rng.integers(100, 200))) for _ in range(2_000)]
+    texts[1], texts[7] = texts[0] + " more", texts[6]
+    pairs = np.array([[0, 1], [6, 7], [7, 8], *rng.integers(0, 2_000, (500, 2))])
+    whole = _copies.agreement(texts, pairs)
+    monkeypatch.setattr(_copies, "_BLOCK", 100)
+    np.testing.assert_array_equal(_copies.agreement(texts, pairs), whole)
+    assert np.flatnonzero(whole[:3] >= 0.6).tolist() == [0, 1]
+    tracemalloc.start()
+    _copies.agreement(texts, pairs[:3])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * sum(map(len, texts))
+
+
 # ---- what each flag says -------------------------------------------------------------------------
 
 
@@ -307,6 +329,23 @@ def test_an_odd_row_of_a_table_says_by_which_cells():
     said = dict(zip(told["ids"], told["why"], strict=True))
     assert said[7].startswith("sugar 65.8 (1.0% so rare); colour red")
     assert said[99].startswith("colour blue (1.0% so rare)")
+
+
+def test_the_empty_cells_of_many_rows_are_told_soon():
+    from curalab.audits._cells import of_table
+
+    n = 200_000
+    cells = np.random.default_rng(0).random((n, 20))
+    cells[cells < 0.1] = np.nan
+    table = pd.DataFrame(cells, columns=[f"c{i}" for i in range(20)])
+    began = time.process_time()
+    (told,) = of_table(table, None, None)
+    assert time.process_time() - began < 2
+    why = dict(zip(told.ids, told.why, strict=True))
+    assert len(why) == table.isna().any(axis=1).sum()
+    empty = [f"c{at}" for at in np.flatnonzero(np.isnan(cells[told.ids[-1]]))]
+    assert why[told.ids[-1]] == f"no {empty[0]}"
+    assert told.why[0].endswith("more")
 
 
 def test_many_flags_are_doubts_about_the_vectors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
@@ -451,3 +452,30 @@ def test_far_numbers_numbers_as_text_and_spellings():
     ]
     table["age"] = np.geomspace(1, 1e6, n)  # skewed, but nothing apart
     assert "age" not in check_items(table)["column"].tolist()
+
+
+def test_spellings_of_ids_that_occur_twice_and_of_names_as_often():
+    town = ["oslo", "Oslo", "OSLO ", "Oslo", "oslo", "bern", "Bern", "Bern", "Bern", "Kiel"]
+    year = [str(1950 + i) for i in range(24)] + ["none"]
+    many = pd.DataFrame({"year": year, "town": (town * 3)[:25]}, index=["a"] + ["b"] * 24)
+    usual = " where most have 'Oslo'"  # as often as "oslo", and first in order
+    assert check_items(many).to_numpy().tolist() == [
+        ["b", None, "the id occurs 24 times"],
+        [None, "year", "numbers written as text"],
+        ["b", "year", "no number: 'none'"],
+        *[["b", "town", "'bern' where most have 'Bern'"]] * 2,
+        ["a", "town", f"'oslo'{usual}"],
+        *[["b", "town", f"{way!r}{usual}"] for way in ["OSLO ", "oslo", "oslo"] * 2],
+        *[["b", "town", f"{way!r}{usual}"] for way in ["OSLO ", "oslo"]],
+    ]
+
+
+def test_many_names_in_two_spellings_are_found_soon():
+    names = np.array([f"Name {i}" for i in range(3_000)] + [f"name {i}" for i in range(3_000)])
+    at = np.repeat(np.arange(6_000), [*[8] * 3_000, *[2] * 3_000])
+    began = time.process_time()
+    found = check_items(pd.DataFrame({"who": names[at]}))
+    assert time.process_time() - began < 2
+    assert found["id"].tolist()[:2] == [24_000, 24_001]
+    assert found["problem"].iloc[0] == "'name 0' where most have 'Name 0'"
+    assert len(found) == 6_000

@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 import zipfile
 from io import BytesIO
 
@@ -283,6 +284,32 @@ def test_texts_in_another_order():
     table = text_quality(pd.Series([*GOOD, "OK FINE AND GOOD", ""]))
     turned = text_quality(pd.Series([*GOOD, "OK FINE AND GOOD", ""])[::-1])
     pd.testing.assert_frame_equal(table, turned.sort_index())
+
+
+def test_words_that_are_as_common_as_others_go_by_the_alphabet():
+    words = [chr(97 + i // 26) + chr(97 + i % 26) for i in range(240)]
+    lines = [" ".join(words[at : at + 16]) for at in range(0, 240, 16)]
+    for order in (1, -1):
+        table = text_quality(lines[::order] * 3)
+        assert table["common_words"].tolist() == ([1.0] * 12 + [0.5] + [0.0] * 2)[::order] * 3
+
+
+def test_many_texts_take_little_memory_and_are_judged_as_in_one_go(monkeypatch):
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("etaoin"), 5)) for _ in range(3_000)] + [
+        "\u0438\u043b\u0438",
+        "",
+    ]
+    texts = [" ".join(rng.choice(words, 600)) + " the same at the end of each" for _ in range(150)]
+    whole = text_quality(texts)
+    monkeypatch.setattr("curalab.items._text_signals._BLOCK", 20_000)
+    tracemalloc.start()
+    parts = text_quality(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80 * whole["n_characters"].sum()
+    assert (whole["shared"] > 0).all()
+    pd.testing.assert_frame_equal(parts, whole, check_exact=True)
 
 
 # ---- errors --------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +131,23 @@ def test_texts_by_length_and_by_first_and_last_word():
     told = by_column(of(pd.DataFrame({"text": text, "label": label})))
     assert told.loc[["text: first word", "text: last word"], "score"].tolist() == [1, 1]
     assert told.loc["text: length", "score"] > 0.9
+
+
+def test_first_and_last_words_of_long_texts_take_little_memory():
+    from curalab.shift._features import features_of
+
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["one", "other"], 1_000)) + f" {i}" for i in range(300)] + [
+        "",
+        "A",
+    ]
+    tracemalloc.start()
+    found = {feature.name: feature.values for feature in features_of(pd.DataFrame({"t": texts}))[0]}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["t: first word"].tolist() == [*[t.split()[0] for t in texts[:-2]], None, "a"]
+    assert found["t: last word"].tolist() == [*map(str, range(300)), None, "a"]
+    assert peak < 4 * sum(map(len, texts))
 
 
 def test_times_as_dates_or_texts():

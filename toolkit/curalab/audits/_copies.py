@@ -22,6 +22,7 @@ _SAME_CELLS = 0.8  # of two rows of a table, whose columns often say the same tw
 _CANDIDATES = 10  # training rows that a test row is compared with
 _JUDGED = 8_192  # test rows that set the threshold
 _NEIGHBORS = 30  # as many as the audit has
+_BLOCK = 10_000  # texts whose words are counted in one go, or pairs compared
 _NEAR = 0.001  # of a column's standard deviation: numbers this close are the same
 
 
@@ -104,12 +105,19 @@ def agreement(data: Any, pairs: IntArray) -> FloatArray:
     texts = [] if data is None else [c if kind_of(c) == "text" else None for c in data]
     if not len(pairs) or 2 * sum(text is not None for text in texts) <= len(texts):
         return np.ones(len(pairs))  # names of files are no texts
-    sets = shingle_sets(texts, 1)[0].astype(np.float64)
-    first = pd.Series(texts, dtype=object).drop_duplicates().index.to_numpy()
-    weight = _rarity(np.asarray(sets[first].sum(axis=0)).ravel(), len(first))
-    one, other = pairs.T
-    both = sets[one].multiply(sets[other]) @ weight
-    return _shared(both, (sets @ weight)[one] + (sets @ weight)[other])
+    rows, place = np.unique(pairs, return_inverse=True)
+    sets, known = shingle_sets([texts[row] for row in rows], 1)
+    sets = sets.astype(np.float64)
+    distinct = list(dict.fromkeys(texts))
+    n_with = np.zeros(len(known))
+    for start in range(0, len(distinct), _BLOCK):
+        found, words = shingle_sets(distinct[start : start + _BLOCK], 1)
+        _, at, which = np.intersect1d(known, words, assume_unique=True, return_indices=True)
+        n_with[at] += found.sum(axis=0)[which]
+    weight = _rarity(n_with, len(distinct))
+    parts = np.array_split(place.reshape(pairs.shape), len(pairs) // _BLOCK + 1)
+    both = [sets[part[:, 0]].multiply(sets[part[:, 1]]) @ weight for part in parts]
+    return _shared(np.concatenate(both), (sets @ weight)[place].reshape(pairs.shape).sum(axis=1))
 
 
 def _of_cells(table: pd.DataFrame, pairs: IntArray) -> FloatArray:

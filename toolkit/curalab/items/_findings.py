@@ -123,15 +123,22 @@ def _odd_writing(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:
     is_number = pd.to_numeric(spelled, errors="coerce").notna()
     if is_number.mean() >= _ARE and len(spelled) > _CLASSES:
         yield None, "numbers written as text"
-        others = same.index[same.isin(spelled[~is_number])]
-        yield from ((id, f"no number: {same[id]!r}") for id in others)
+        others = same[same.isin(spelled[~is_number])]
+        yield from ((id, f"no number: {cell!r}") for id, cell in others.items())
     if 2 * len(spelled) > len(same):  # texts, not names of classes
         return
-    for _, ways in spelled.groupby([" ".join(way.split()).casefold() for way in spelled]):
-        if len(ways) > 1:
-            usual = same[same.isin(ways)].mode().iloc[0]
-            others = same.index[same.isin(ways) & (same != usual)]
-            yield from ((id, f"{same[id]!r} where most have {usual!r}") for id in others)
+    times = same.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    usual: dict[str, str] = {}  # how most write each name
+    for way in times.index:
+        usual.setdefault(_name(way), way)
+    others = same[~same.isin(usual.values())]
+    for id, cell in sorted(others.items(), key=lambda item: _name(item[1])):
+        yield id, f"{cell!r} where most have {usual[_name(cell)]!r}"
+
+
+def _name(way: str) -> str:
+    """Return a name without regard to case and white space."""
+    return " ".join(way.split()).casefold()
 
 
 def _far_numbers(same: pd.Series[Any]) -> Iterator[tuple[object, str]]:

@@ -171,8 +171,8 @@ def text_quality(texts: Any) -> pd.DataFrame:
         - `surprise`: mean bits a letter takes, given the two before it in the other texts, of
           running text: without markup, addresses, hashtags and names after @, "soooo" as "soo";
           NaN with under 20 letters of it;
-        - `common_words`: share of these words that are among the 200 that most texts have; NaN
-          with under 8 of them;
+        - `common_words`: share of these words that are among the 200 that most texts have, the
+          first by the alphabet where as many have another; NaN with under 8 of them;
         - `shared`: share of the text's stretches of 24 characters that 1 % of the texts have, and
           at least five;
         - `repetition`: share of its stretches of 10 characters that it has had before, without

@@ -6,6 +6,9 @@ import html
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,9 @@ _FEW = 8  # words of which some must be, in the same language
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 _BLANK = "".join(map(chr, [*range(33), 0xA0, 0x200B, 0x3000, 0xFEFF]))
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; makes the order of characters count
+_BLOCK = 1_000_000  # characters looked at in one go
+_BUCKETS = 26  # bits: stretches are first counted in up to 2**26 numbers
+_CODES = 0x110000  # characters that Unicode has room for
 _WINDOW = 24  # characters that texts share, or not
 _REPEAT = 10  # characters that a text repeats, or not
 _FEWEST = 20  # letters that a language shows in
@@ -52,14 +58,12 @@ _MOJIBAKE = re.compile(
 
 def text_signals(texts: list[str]) -> dict[str, Any]:
     """Return the numbers of `text_quality`, by name."""
-    n = len(texts)
     texts = [text.strip(_BLANK) for text in texts]
     plain = [" ".join(unicodedata.normalize("NFKC", text).lower().split()) for text in texts]
     bare = [_HTML.sub(" ", html.unescape(_URL.sub(" ", text))) for text in plain]
     running = [f" {_DRAWN.sub(_TWICE, _TAG.sub(' ', text))} " for text in bare]
     is_letter, is_main, is_mark = _letters([*texts, *running])
-    codes, row = _coded(texts)
-    letters = np.bincount(row, is_letter[codes], minlength=n)
+    letters, main = (_in_blocks(partial(_of_kind, kind), texts) for kind in (is_letter, is_main))
     upper = np.array([sum(map(str.isupper, text)) for text in texts], dtype=float)
     cased = upper + np.array([sum(map(str.islower, text)) for text in texts], dtype=float)
     visible = np.array([len("".join(text.split())) for text in texts], dtype=float)
@@ -69,12 +73,12 @@ def text_signals(texts: list[str]) -> dict[str, Any]:
         "n_words": [len(text.split()) for text in texts],
         "n_letters": letters.astype(np.int64),
         "n_cased": cased.astype(np.int64),
-        "other_script": 1 - _share(np.bincount(row, is_main[codes], minlength=n), letters, 1.0),
+        "other_script": 1 - _share(main, letters, 1.0),
         "capitals": _share(upper, cased),
         "surprise": _surprise(running, is_letter | is_mark),
         "common_words": _common(running),
         "shared": _shared(plain),
-        "repetition": _repetition([_NAME.sub(" ", text) for text in bare]),
+        "repetition": _in_blocks(_repetition, bare),
         "urls": _share(urls, visible),
         "n_mojibake": _count(_MOJIBAKE, texts),
         "n_html": _count(_HTML, texts),
@@ -91,6 +95,18 @@ def _count(pattern: re.Pattern[str], texts: list[str]) -> IntArray:
     return np.array([len(pattern.findall(text)) for text in texts], dtype=np.int64)
 
 
+def _blocks(texts: list[str]) -> Iterator[list[str]]:
+    """Return the texts in parts of about a million characters, so that memory is bounded."""
+    block = np.cumsum([len(text) for text in texts]) // _BLOCK
+    starts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(texts)]
+    return (texts[start:end] for start, end in pairwise(starts))
+
+
+def _in_blocks(measure: Callable[[list[str]], FloatArray], texts: list[str]) -> FloatArray:
+    """Return what `measure` says of each text, for one that looks at each by itself."""
+    return np.concatenate([measure(block) for block in _blocks(texts)])
+
+
 def _coded(texts: list[str]) -> tuple[IntArray, IntArray]:
     """Return the characters of all texts as numbers, and the text that each is in."""
     raw = "".join(texts).encode("utf-32-le", "surrogatepass")
@@ -100,8 +116,10 @@ def _coded(texts: list[str]) -> tuple[IntArray, IntArray]:
 
 def _letters(texts: list[str]) -> tuple[BoolArray, BoolArray, BoolArray]:
     """Mark, of all characters there are, the letters, those of the main scripts, and the marks."""
-    times = np.bincount(_coded(texts)[0], minlength=0x110000)
-    is_letter, is_main, is_mark = np.zeros((3, 0x110000), dtype=bool)
+    times = np.zeros(_CODES, dtype=np.int64)
+    for block in _blocks(texts):
+        times += np.bincount(_coded(block)[0], minlength=_CODES)
+    is_letter, is_main, is_mark = np.zeros((3, _CODES), dtype=bool)
     script: dict[str, list[int]] = {}
     for code in np.flatnonzero(times).tolist():
         kind = unicodedata.category(chr(code))[0]
@@ -115,23 +133,40 @@ def _letters(texts: list[str]) -> tuple[BoolArray, BoolArray, BoolArray]:
     return is_letter, is_main, is_mark
 
 
-def _windows(codes: IntArray, row: IntArray, width: int) -> tuple[IntArray, IntArray]:
+def _of_kind(is_kind: BoolArray, texts: list[str]) -> FloatArray:
+    """Return how many characters of each text are of a kind."""
+    codes, row = _coded(texts)
+    return np.bincount(row, is_kind[codes], minlength=len(texts)).astype(np.float64)
+
+
+def _windows(texts: list[str], width: int) -> tuple[AnyArray, IntArray]:
     """Return one number for each stretch of `width` characters inside a text, and its text."""
+    codes, row = _coded(texts)
     n = max(len(codes) - width + 1, 0)
-    made = np.zeros(n, dtype=np.uint64)
+    made, added = np.zeros(n, dtype=np.uint64), codes.astype(np.uint64)
     for step in range(width):
-        made = made * _MULTIPLIER + codes[step : step + n].astype(np.uint64)
+        made *= _MULTIPLIER
+        made += added[step : step + n]
     inside = row[:n] == row[width - 1 : width - 1 + n]
-    return pd.factorize(made[inside])[0], row[:n][inside]
+    return made[inside], row[:n][inside]
 
 
-def _per_text(code: IntArray, row: IntArray) -> tuple[IntArray, BoolArray]:
+def _per_text(values: AnyArray, row: IntArray) -> tuple[IntArray, BoolArray]:
     """Return how often each number occurs in its text, and which are the first there."""
-    pair = code * (row.max(initial=0) + 1) + row
-    group, _ = pd.factorize(pair)
-    is_first = np.zeros(len(group), dtype=bool)
-    is_first[np.unique(group, return_index=True)[1]] = True
-    return np.bincount(group)[group] if len(group) else group, is_first
+    code = pd.factorize(values)[0]
+    group = pd.factorize(code * (row.max(initial=0) + 1) + row)[0]  # numbered as they come
+    is_first = np.diff(np.maximum.accumulate(group), prepend=-1) > 0
+    return np.bincount(group, minlength=1)[group], is_first
+
+
+def _counted(blocks: Iterable[AnyArray]) -> pd.Series[int]:
+    """Return how often each number occurs in all blocks, in their order."""
+    held: list[pd.Series[int]] = []
+    for values in blocks:
+        held.append(pd.Series(values).value_counts(sort=False))
+        if sum(map(len, held[1:])) > len(held[0]):
+            held = [pd.concat(held).groupby(level=0).sum()]
+    return pd.concat(held).groupby(level=0).sum()
 
 
 def _mean(values: AnyArray, row: IntArray, n: int) -> FloatArray:
@@ -142,27 +177,47 @@ def _mean(values: AnyArray, row: IntArray, n: int) -> FloatArray:
 
 def _shared(texts: list[str]) -> FloatArray:
     """Return the share of the stretches of each text that many texts have."""
-    code, row = _windows(*_coded(texts), _WINDOW)
-    _, is_first = _per_text(code, row)
-    n_texts = np.bincount(code[is_first])
-    is_shared = n_texts[code] >= max(5, 0.01 * len(texts))
-    return np.nan_to_num(_mean(is_shared, row, len(texts)))
+    least = max(5, 0.01 * len(texts))
+    bits = min(_BUCKETS, sum(map(len, texts)).bit_length() + 1)
+    often = np.zeros(1 << bits, dtype=np.uint32)  # occurrences: no fewer than texts
+    for block in _blocks(texts):
+        np.add.at(often, _bucket(_windows(block, _WINDOW)[0], bits), np.uint32(1))
+
+    def distinct(block: list[str]) -> AnyArray:
+        """Return the stretches that many texts may have, once for each text."""
+        made, row = _windows(block, _WINDOW)
+        maybe = often[_bucket(made, bits)] >= least
+        return made[maybe][_per_text(made[maybe], row[maybe])[1]]
+
+    n_texts = _counted(map(distinct, _blocks(texts)))
+    shared = n_texts.index[n_texts >= least]
+
+    def share(block: list[str]) -> FloatArray:
+        made, row = _windows(block, _WINDOW)
+        return np.nan_to_num(_mean(pd.Series(made).isin(shared).to_numpy(), row, len(block)))
+
+    return _in_blocks(share, texts)
+
+
+def _bucket(values: AnyArray, bits: int) -> AnyArray:
+    return (values * _MULTIPLIER) >> np.uint64(64 - bits)
 
 
 def _repetition(texts: list[str]) -> FloatArray:
     """Return the share of the stretches of each text that it had before."""
-    code, row = _windows(*_coded(texts), _REPEAT)
-    _, is_first = _per_text(code, row)
-    return np.nan_to_num(_mean(~is_first, row, len(texts)))
+    made, row = _windows([_NAME.sub(" ", text) for text in texts], _REPEAT)
+    return np.nan_to_num(_mean(~_per_text(made, row)[1], row, len(texts)))
 
 
 def _common(texts: list[str]) -> FloatArray:
     """Return the share of the words of each text that are common; NaN with few words."""
-    words = [_WORD.findall(text) for text in texts]
-    times = Counter(word for found in words for word in set(found))
-    common = {word for word, n in times.most_common(_COMMON) if n >= _OFTEN}
+    times = Counter(word for text in texts for word in set(_WORD.findall(text)))
+    ordered = sorted(times, key=lambda word: (-times[word], word))[:_COMMON]
+    common = {word for word in ordered if times[word] >= _OFTEN}
+    words = map(_WORD.findall, texts)  # again: in lists they take many times the texts
     found = [
-        np.mean([word in common for word in row]) if len(row) >= _FEW else np.nan for row in words
+        sum(word in common for word in row) / len(row) if len(row) >= _FEW else np.nan
+        for row in words
     ]
     return np.array(found, dtype=float)
 
@@ -173,25 +228,40 @@ def _surprise(texts: list[str], is_letter: BoolArray) -> FloatArray:
     Of trigrams, mixed with bigrams and single letters where the other texts have few of them; NaN
     with under 20 letters.
     """
+    grams = partial(_grams, is_letter)
+    times = _counted(np.concatenate(grams(block)[0]) for block in _blocks(texts))
+    letters = times[(times.index >= 0) & (times.index < _CODES)]
+
+    def bits_of(block: list[str]) -> FloatArray:
+        found, row = grams(block)
+        proba = np.full(len(row), 1 / max(len(letters), 1))
+        context = letters.sum() - np.bincount(row, minlength=1)[row]
+        for gram in found:
+            at, known = pd.factorize(gram)
+            others = times[known].to_numpy()[at] - _per_text(at, row)[0]
+            proba = np.where(gram >= 0, (others + _PRIOR * proba) / (context + _PRIOR), proba)
+            context = np.append(0, others[:-1])
+        kept = found[0] != 32
+        bits = _mean(-np.log2(proba[kept]), row[kept], len(block))
+        return np.where(np.bincount(row[kept], minlength=len(block)) >= _FEWEST, bits, np.nan)
+
+    return _in_blocks(bits_of, texts)
+
+
+def _grams(is_letter: BoolArray, texts: list[str]) -> tuple[list[IntArray], IntArray]:
+    """Return each letter, the two and the three that end with it, as numbers, and its text.
+
+    A blank stands for all between two words. The numbers of one, two and three letters differ,
+    and are -1 where a text has begun too late.
+    """
     codes, row = _coded(texts)
     codes = np.where(is_letter[codes], codes, 32)
     is_new = np.ones(len(codes), dtype=bool)  # one blank between words
     is_new[1:] = (codes[1:] != 32) | (codes[:-1] != 32) | (row[1:] != row[:-1])
     codes, row = codes[is_new], row[is_new]
-    letter = pd.factorize(codes)[0]
-    size = letter.max(initial=0) + 1
-    total = np.full(len(codes), len(codes)) - np.bincount(row, minlength=1)[row]
-    gram, proba = np.zeros(len(codes), dtype=np.int64), np.full(len(codes), 1 / size)
-    is_inside = np.ones(len(codes), dtype=bool)
-    context, before = total, gram
-    for order in (1, 2, 3):
-        gram = pd.factorize(np.where(is_inside, before * size + letter, -1))[0]
-        others = np.bincount(gram, minlength=1)[gram] - _per_text(gram, row)[0]
-        mixed = (others + _PRIOR * proba) / (context + _PRIOR)
-        proba = np.where(is_inside, mixed, proba)
-        if order < 3:
-            is_inside = np.append(False, is_inside[:-1] & (row[1:] == row[:-1]))
-            context, before = np.append(0, others[:-1]), np.append(0, gram[:-1])
-    kept = codes != 32
-    bits = _mean(-np.log2(proba[kept]), row[kept], len(texts))
-    return np.where(np.bincount(row[kept], minlength=len(texts)) >= _FEWEST, bits, np.nan)
+    found = [codes]
+    for _ in range(2):
+        before = np.append(-1, found[-1][:-1])
+        is_inside = (before >= 0) & (np.append(-1, row[:-1]) == row)
+        found.append(np.where(is_inside, before * _CODES + codes, -1))
+    return found, row

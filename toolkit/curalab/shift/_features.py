@@ -106,11 +106,12 @@ def _of_strings(name: str, cells: pd.Series[Any], present: pd.Series[Any]) -> It
     distinct = present.nunique() / len(present)
     n_words = present.str.count(r"\S+").mean()
     if distinct > 0.5 and (n_words >= 2 or present.str.len().mean() > 40):
-        tokens = [_TOKEN.findall(text.lower()) for text in cells.where(cells.notna(), "")]
+        tokens = (_TOKEN.findall(text.lower()) for text in cells.where(cells.notna(), ""))
+        ends = [row[:1] + row[-1:] for row in tokens]
         length = cells.str.len().to_numpy(dtype=np.float64, na_value=np.nan)
         yield Feature(f"{name}: length", "text", length)
-        yield Feature(f"{name}: first word", "text", _array(row[:1] for row in tokens))
-        yield Feature(f"{name}: last word", "text", _array(row[-1:] for row in tokens))
+        yield Feature(f"{name}: first word", "text", _array(row[:1] for row in ends))
+        yield Feature(f"{name}: last word", "text", _array(row[-1:] for row in ends))
         return
     if distinct <= _DISTINCT or len(present) < _ENOUGH:
         yield Feature(name, "category", _objects(cells))
