@@ -27,7 +27,8 @@ def smoothed(points: FloatArray, neighbors: IntArray, *, metric: str) -> FloatAr
     if not k:
         return points
     share = np.full(n * k, 0.5 / k, dtype=np.float32)
-    moved = csr_matrix((share, neighbors.ravel(), np.arange(n + 1) * k), shape=(n, n)) @ points
+    around = csr_matrix((share, neighbors.ravel(), np.arange(n + 1) * k), shape=(n, n))
+    moved: FloatArray = around @ points  # without an array of shape (n, k, d)
     moved += points / 2
     if metric == "cosine":
         moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)

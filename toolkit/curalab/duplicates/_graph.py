@@ -72,7 +72,8 @@ def nearest_of(embedding: Embedding, rows: IntArray, k: int) -> Neighbors:
 def _read(embedding: Embedding, threshold: float) -> tuple[IntArray, FloatArray]:
     """Return the pairs in the graph, with more neighbours where a row's last one is still one."""
     n, rows = len(embedding), np.arange(len(embedding))
-    pairs, similarity = np.empty((0, 2), dtype=np.int64), np.empty(0)
+    pairs: IntArray = np.empty((0, 2), dtype=np.int64)
+    similarity: FloatArray = np.empty(0)
     for k in (min(_FIRST, n - 1), min(COMPLETE, n - 1)):
         graph = nearest_of(embedding, rows, k)
         near = graph.similarity >= np.float64(threshold)
