@@ -145,6 +145,13 @@ def test_shares_of_bins_that_one_class_has_to_itself():
     assert share[:, np.argsort(share[0])[::-1]] == pytest.approx(counted, abs=1e-3)
 
 
+def test_each_number_of_bins_is_made_once():
+    proba = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
+    rows = _Rows(proba, np.arange(50) % 3, seed=0)
+    assert rows._cut(4) is rows._cut(4)
+    assert [len(np.unique(rows._cut(n))) for n in (4, 5, 4)] == [4, 5, 4]
+
+
 @pytest.mark.parametrize("n", [4, 6, 20])
 def test_few_rows_and_copies(n):
     x = np.random.default_rng(0).normal(size=(n, 3))

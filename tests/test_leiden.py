@@ -1,6 +1,7 @@
 """Communities of the neighbour graph."""
 
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -67,6 +68,26 @@ def test_edges_weigh_the_share_of_common_neighbours():
     assert _shared(near).toarray() == pytest.approx(
         np.array([[0, 1, 0], [1, 0, third], [0, third, 0]])
     )
+
+
+def test_neighbours_that_all_rows_have_make_no_graph_of_all_pairs():
+    n, k = 4_000, 10
+    indices = np.tile(np.arange(k), (n, 1))
+    indices[:k] = (np.arange(k)[:, None] + np.arange(1, k + 1)) % (k + 1)
+    near = Neighbors(indices=indices, distance=np.zeros((n, k)), metric="cosine")
+    tracemalloc.start()
+    graph = _shared(near)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n**2 * 8 / 4
+    assert graph.has_canonical_format
+    own = np.zeros((n, n), dtype=bool)
+    own[np.arange(n)[:, None], indices] = own[np.arange(n), np.arange(n)] = True
+    rows, others = graph.nonzero()
+    some = np.random.default_rng(0).choice(len(rows), 500)
+    a, b = own[rows[some]], own[others[some]]
+    wanted = (a & b).sum(axis=1) / (a | b).sum(axis=1)
+    np.testing.assert_allclose(graph.tocoo().data[some], wanted)
 
 
 def test_strength_by_hand():

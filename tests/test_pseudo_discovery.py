@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from scipy.stats import multivariate_t
 
 from curalab import Embedding, Pool, samples
 from curalab.pseudo_labels import CategoryDiscovery, HiddenClassDiscovery, pseudo_label
-from curalab.pseudo_labels._discovery import blurred, compact, constrained, space_of
+from curalab.pseudo_labels._discovery import begin, blurred, compact, constrained, space_of
 from curalab.pseudo_labels._matching import share_matched
 from curalab.pseudo_labels._rehearsal import _calibrated, _oddness
 from curalab.pseudo_labels._split_merge import Prior, _halves, _Sizes, _unlike
@@ -107,6 +109,28 @@ def test_labelled_rows_stay_whatever_is_near():
     cluster, centres = constrained(z, codes, np.array([[5.0], [10.6]]))
     assert cluster.tolist() == [0, 0, 0, 1, 1]
     np.testing.assert_allclose(centres[:, 0], [11 / 3, 10.75])
+
+
+def test_all_distances_to_the_centres_are_never_there_at_once():
+    z, codes = np.random.default_rng(0).normal(size=(40_000, 64)), np.full(40_000, -1)
+    tracemalloc.start()
+    constrained(z, codes, z[:300], n_steps=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000 * 300 * 8
+
+
+def test_a_start_is_the_best_of_six_rows_drawn_by_their_squared_distance():
+    z = np.random.default_rng(0).normal(size=(200, 5))
+    codes = np.where(np.arange(200) < 20, np.arange(200) % 2, -1)
+    free, rng = z[20:], np.random.default_rng(1)
+    wanted = [z[:20:2].mean(axis=0), z[1:20:2].mean(axis=0)]
+    for _ in range(3):
+        gap = np.min([np.square(free - centre).sum(axis=1) for centre in wanted], axis=0)
+        tried = rng.choice(180, size=6, p=gap / gap.sum())
+        left = [np.minimum(gap, np.square(free - free[i]).sum(axis=1)).sum() for i in tried]
+        wanted.append(free[tried[np.argmin(left)]])
+    np.testing.assert_allclose(begin(z, codes, 5, np.random.default_rng(1)), wanted)
 
 
 def test_an_empty_new_cluster_goes_and_a_known_one_stays():

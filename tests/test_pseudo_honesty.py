@@ -571,6 +571,16 @@ def test_ordinary_rows_are_left_alone(digits):
     assert (screen_unlabelled(flat).reason != "chain").all()  # dense, but no path
 
 
+@pytest.mark.parametrize("d", [3, 100])
+def test_a_path_is_one_in_few_dimensions_and_in_more_than_it_has_rows(d):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, d))
+    path = x[0] + np.linspace(0, 1, 40)[:, None] * (x[1] - x[0]) + 1e-3 * rng.normal(size=(40, d))
+    found = screen_unlabelled(Embedding(vectors=np.concatenate([x, path]), metric="euclidean"))
+    assert (found.reason[200:] == "chain").mean() > 0.9
+    assert (found.reason[:200] != "").sum() <= 5
+
+
 def test_floods_and_copies_of_two_classes():
     x = np.random.default_rng(0).normal(size=(100, 8))
     rows = np.concatenate([x, np.repeat(x[:1], 20, axis=0), x[[1, 1, 1]], x[[2, 2]]])

@@ -1,5 +1,6 @@
 """Methods that train on pseudo-labels, that bend the kernel's spectrum, or hear several others."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -21,6 +22,9 @@ from curalab.pseudo_labels import (
     pseudo_label,
     spectral_regression,
 )
+from curalab.pseudo_labels import ensemble as ensemble_module
+from curalab.pseudo_labels.ensemble import _some_of_each
+from curalab.pseudo_labels.low_shot_probe import variance_of
 from curalab.pseudo_labels.self_training import surest_of_each_class
 from curalab.pseudo_labels.spectral_kernel import _kernel, _largest
 
@@ -297,6 +301,22 @@ def test_staged_self_training_says_what_it_learned_from(blobs):
     assert soft.details["stages"]["stage"].tolist() == ["teacher", "pseudo-labels", "tuned"]
 
 
+def peak(function):
+    """Return the most bytes that there were at a time."""
+    tracemalloc.start()
+    function()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_the_variance_is_numpys_without_a_copy_in_double_precision():
+    x = 1e3 + np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
+    wanted = x.var(axis=0, dtype=np.float64).sum()
+    assert variance_of(x) == pytest.approx(wanted, rel=1e-12)
+    assert peak(lambda: variance_of(np.tile(x, (4, 1)))) < 6 * x.nbytes  # with the copies made here
+
+
 # ---- the spectral kernel -------------------------------------------------------------------------
 
 
@@ -325,6 +345,14 @@ def test_the_ridge_is_the_papers(settings, bend):
     wanted = kernel[:, :8] @ solved + 3.5
     told = spectral_regression(emb, y, method=SpectralKernel(ridge=0.5, **settings))
     np.testing.assert_allclose(told.fitted, wanted, atol=2e-3)
+
+
+def test_where_many_rows_have_a_number_there_is_no_matrix_of_all_their_pairs():
+    x = np.random.default_rng(0).normal(size=(3_000, 3))
+    emb = Embedding(vectors=x, metric="euclidean")
+    emb.neighbors(15)
+    method = SpectralKernel(rank=50)
+    assert peak(lambda: spectral_regression(emb, x[:, 0], method=method)) < 3_000**2 * 8 / 4
 
 
 def test_labels_follow_the_shape_of_the_data(two_moons):
@@ -502,3 +530,37 @@ def test_the_head_has_learned_what_the_modules_say(digits):
     right = (told["pseudo_label"] == truth).mean()
     assert right > (plain["pseudo_label"] == truth).mean() + 0.05
     assert (told["pseudo_label"] == soft.labels).mean() > 0.9
+
+
+def test_a_share_of_each_class_is_drawn_and_small_ones_whole(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "_LESSONS", 1_000)
+    codes = np.random.default_rng(0).permutation(np.repeat([0, 1, 3], [8_000, 1_950, 50]))
+    some, stands_for = _some_of_each(codes, np.random.default_rng(0))
+    assert (np.diff(some) > 0).all()
+    assert np.bincount(codes[some]).tolist() == [800, 195, 0, 50]
+    told = [stands_for[codes[some] == code].tolist() for code in (0, 1, 3)]
+    assert told == [[10] * 800, [10] * 195, [1] * 50]
+
+
+def test_a_head_that_learned_from_a_share_says_what_one_says_that_learned_from_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(6), [2_500, 1_500, 1_000, 700, 200, 100])
+    x = rng.normal(size=(6_000, 12)) + 3 * rng.normal(size=(6, 12))[truth]
+    labels = np.where(rng.random(6_000) < 0.05, truth.astype(object), None)
+    emb, sure = Embedding(vectors=x, metric="euclidean"), np.eye(6)[truth]
+
+    def module(pool, *, rng):
+        return (sure + 0.4 * rng.random(sure.shape)) / 3.2
+
+    def learned():
+        soft = pseudo_label(emb, labels, method=Ensemble(modules=[module, module]), random_state=0)
+        return soft.predict(emb)
+
+    whole = learned()
+    monkeypatch.setattr(ensemble_module, "_LESSONS", 4_000)  # of 18,000 pairs
+    drawn = learned()
+    right = [(told["pseudo_label"] == truth).mean() for told in (whole, drawn)]
+    assert right[0] > 0.98
+    assert right[1] > right[0] - 0.005
+    assert (drawn["pseudo_label"][truth == 5] == 5).mean() > 0.95  # the smallest class stays
+    assert not drawn.equals(whole)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,6 +110,16 @@ def test_scores_are_held_out_predictions():
         y = (groups == group) - (groups == group).mean()
         weight = np.linalg.solve(x[rest].T @ x[rest] + ridge, x[rest].T @ y[rest])
         assert found.score[i] == pytest.approx(x[i] @ weight, abs=1e-5)
+
+
+def test_groups_are_told_apart_in_little_more_memory_than_the_vectors_twice():
+    emb = table(normal(0, 20_000, 128).astype(np.float32))
+    groups, method = np.arange(20_000) % 2, GroupTest(n_permutations=9)
+    tracemalloc.start()
+    find_shift(emb, groups=groups, method=method, random_state=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.8 * emb.vectors.nbytes
 
 
 def test_the_table_of_groups_by_hand():

@@ -1,12 +1,14 @@
 """Labels handed out in given shares, and a head that learns them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
 
 from curalab.clusters import KMeans, cluster
-from curalab.clusters.sinkhorn import Sinkhorn, sinkhorn_knopp
+from curalab.clusters.sinkhorn import Sinkhorn, _Heads, sinkhorn_knopp
 
 
 def noisy(sizes, d=64, seed=0):
@@ -47,6 +49,19 @@ def test_the_plan_of_two_rows_by_hand():
     scores = torch.log(torch.tensor([[4.0, 1.0], [1.0, 1.0]]))
     plan = sinkhorn_knopp(scores, np.array([0.5, 0.5])).numpy()
     assert plan == pytest.approx(np.array([[2, 1], [1, 2]]) / 3, rel=1e-5)  # of equal odds ratio
+
+
+def test_labels_come_from_the_mean_of_a_row_and_its_neighbours_in_little_memory():
+    x, _ = noisy([1_000] * 2)
+    x = torch.nn.functional.normalize(torch.from_numpy(x.astype(np.float32)))
+    near = np.random.default_rng(0).integers(2_000, size=(2_000, 20))
+    wanted = (x + x[near].mean(dim=1)) / 2
+    tracemalloc.start()
+    heads = _Heads(x, near, 1, np.full(2, 0.5), np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * x.numpy().nbytes
+    torch.testing.assert_close(heads.mean_scores(), heads.scores(wanted), atol=1e-5, rtol=1e-5)
 
 
 def test_new_rows_get_the_cluster_of_theirs():

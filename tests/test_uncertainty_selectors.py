@@ -1,5 +1,7 @@
 """Selectors that ask a model: hand-computed picks, and where doubt and cover pay."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +59,20 @@ def test_badge_draws_as_k_means_plus_plus_on_the_outer_products():
         assert details["gain"][i] == pytest.approx(to_picks[rows[i]], rel=1e-5)
         total = np.cumsum(to_picks)
         assert rows[i] == np.searchsorted(total, again.random() * total[-1], side="right")
+
+
+def test_badge_centres_the_vectors_without_a_copy_in_double_precision():
+    x = np.random.default_rng(0).normal(size=(20_000, 128)).astype(np.float32)
+    pool = cl.Pool(
+        embedding=cl.Embedding(vectors=x, metric="euclidean"),
+        proba=np.full((20_000, 2), 0.5),
+        classes=["a", "b"],
+    )
+    tracemalloc.start()
+    Badge()(pool, 2, rng=np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * x.nbytes
 
 
 def test_badge_spreads_its_doubts():

@@ -114,6 +114,7 @@ class _Rows:
         self.flat = _to_one(proba / np.bincount(domain))  # p(d|x), domains of one size
         self.roots = np.sqrt(self.flat)  # so that 0.01 is as far from 0.03 as 0.5 from 0.6
         self.n_distinct = len(np.unique(self.roots, axis=0))
+        self._cuts: dict[int, IntArray] = {}
 
     def tell_domains(self) -> bool:
         """Whether vectors foretell the domain better than sizes do, by two standard errors."""
@@ -160,10 +161,14 @@ class _Rows:
         return _to_one(found * parts.sum(axis=1)), _to_one(parts)
 
     def _cut(self, number: int) -> IntArray:
+        """Return the bin of each row, made once for each number of them."""
         from sklearn.cluster import KMeans
 
         number = min(number, self.n_distinct)
-        return np.asarray(KMeans(number, n_init=3, random_state=self.seed).fit_predict(self.roots))
+        if number not in self._cuts:
+            bins = KMeans(number, n_init=3, random_state=self.seed).fit_predict(self.roots)
+            self._cuts[number] = np.asarray(bins)
+        return self._cuts[number]
 
     def _counts(self, bins: IntArray, chosen: Any = slice(None)) -> FloatArray:
         counts = np.zeros((self.flat.shape[1], int(bins.max()) + 1))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Leiden"]
 
+_EDGES = 1 << 14  # weighed at a time
+
 
 @dataclass(frozen=True, kw_only=True)
 class Leiden:
@@ -87,9 +89,13 @@ def _shared(near: Neighbors) -> csr_matrix:
     rows = np.repeat(np.arange(n), k)
     graph = csr_matrix((np.ones(n * k), (rows, near.indices.ravel())), shape=(n, n))
     own = (graph + identity(n)).tocsr()
-    common = (own @ own.T).multiply(graph.maximum(graph.T)).tocsr()
-    common.data /= 2 * (k + 1) - common.data
-    return common
+    shared = graph.maximum(graph.T).tocoo()
+    for at in range(0, shared.nnz, _EDGES):  # `own @ own.T` would count far more pairs than edges
+        edges = slice(at, at + _EDGES)
+        both = own[shared.row[edges]].multiply(own[shared.col[edges]])
+        common = np.asarray(both.sum(axis=1)).ravel()
+        shared.data[edges] = common / (2 * (k + 1) - common)
+    return shared.tocsr()
 
 
 def _strength(graph: csr_matrix, labels: IntArray) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 from curalab._check import check_integer, complain
 from curalab._networks import pick_device, shuffled, train
 from curalab.clusters._heads import Scale, neighbours_of, number_for
+from curalab.clusters._tree import smoothed
 from curalab.pool import FloatArray, IntArray, Pool
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ class _Heads:
 
         self._x, self._near, self._shares = normalize(x), near, shares
         rows = self._x.cpu().numpy()
-        around = torch.from_numpy(rows[near].mean(axis=1)).to(x.device)
-        self._smooth = (self._x + around) / 2  # scores are linear: theirs are the mean scores
+        # Scores are linear: those of a row moved halfway to its neighbours are the mean scores.
+        self._smooth = torch.from_numpy(smoothed(rows, near, metric="euclidean")).to(x.device)
         begin = [
             kmeans_plusplus(rows, len(shares), random_state=int(rng.integers(2**31)))[0]
             for _ in range(n_heads)

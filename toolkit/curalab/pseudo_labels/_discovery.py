@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from curalab._blocks import by_blocks
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = [
@@ -124,20 +125,27 @@ def _means(z: FloatArray, group: IntArray, n: int) -> FloatArray:
 
 def square_gaps(z: FloatArray, centres: FloatArray) -> FloatArray:
     """Return squared distances, (n, n_centres)."""
-    square = np.square(z).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)
-    return np.asarray(np.maximum(square - 2 * z @ centres.T, 0))
+    gap = np.square(z).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)
+    gap -= 2 * z @ centres.T
+    return np.asarray(np.maximum(gap, 0, out=gap))
+
+
+def _nearest(z: FloatArray, centres: FloatArray) -> IntArray:
+    return by_blocks(lambda rows: square_gaps(z[rows], centres).argmin(axis=1), z)
 
 
 def begin(z: FloatArray, codes: IntArray, n: int, rng: np.random.Generator) -> FloatArray:
     """Return the means of the known classes and, up to `n`, rows far from all before them."""
+    from scipy.spatial.distance import cdist
+
     known = np.flatnonzero(codes >= 0)
     centres = _means(z[known], codes[known], int(codes.max()) + 1)
     free = z[codes < 0]
     gap = square_gaps(free, centres).min(axis=1)
     while len(centres) < n and gap.sum() > 0:
         tried = rng.choice(len(free), size=_TRIES, p=gap / gap.sum())
-        each = [np.minimum(gap, np.square(free - free[i]).sum(axis=1)) for i in tried]
-        best = int(np.argmin([left.sum() for left in each]))
+        each = np.minimum(gap, cdist(free[tried], free, "sqeuclidean"))  # copies are 0 apart
+        best = int(each.sum(axis=1).argmin())
         gap, centres = each[best], np.vstack([centres, free[tried[best]]])
     return centres
 
@@ -149,7 +157,7 @@ def constrained(
     n_known, known = int(codes.max()) + 1, codes >= 0
     before: IntArray | None = None
     for _ in range(n_steps):
-        cluster = square_gaps(z, centres).argmin(axis=1)
+        cluster = _nearest(z, centres)
         cluster[known] = codes[known]
         size = np.bincount(cluster, minlength=len(centres))
         kept = (size > 0) | (np.arange(len(centres)) < n_known)

@@ -18,6 +18,7 @@ from curalab.pseudo_labels.staged_self_training import StagedSelfTraining
 __all__ = ["Ensemble"]
 
 _FAINT = 0.05  # a class less likely than this is not taught to the head
+_LESSONS, _FEWEST = 200_000, 100  # what the head learns from, a row and a class each
 _PENALTY = 1e-3
 _POWERS, _HALVINGS = (0.01, 100.0), 20
 _LEAST = 1e-3  # weight of a module no better than chance
@@ -58,8 +59,9 @@ class Ensemble:
     [1]_ also finds auxiliary data by a graph of concepts and trains networks on it; that is left
     out: modules see the pool. Its end model is a network trained on the soft labels; here it is
     a linear head, which each row teaches those classes that have at least 0.05, as much as they
-    have. The rows of the pool get the mean rather than the head's answer, since modules may
-    follow shapes that no plane parts.
+    have. Of more than 200,000 such pairs of row and class a share is drawn, the same of each class
+    but 100 at least, and weighs as much as all. The rows of the pool get the mean rather than the
+    head's answer, since modules may follow shapes that no plane parts.
 
     References
     ----------
@@ -105,7 +107,7 @@ class Ensemble:
         source = np.array(list(modules), dtype=object)[surest]
         source[~new] = "given"
         return proba, {
-            "predict": _distilled(pool, proba).predict_proba,
+            "predict": _distilled(pool, proba, rng).predict_proba,
             "modules": _table(list(modules), weight, told[:, new], hidden),
             "accuracy": None if hidden is None else _accuracy(weight, hidden),
             "source": source,
@@ -233,12 +235,26 @@ def _table(
     return pd.DataFrame(rows, index=pd.Index(names, name="module"))
 
 
-def _distilled(pool: Pool, proba: FloatArray) -> Head:
+def _distilled(pool: Pool, proba: FloatArray, rng: np.random.Generator) -> Head:
     """Fit a head to the soft labels; to the given ones where there are."""
     soft = np.where(proba >= np.minimum(_FAINT, proba.max(axis=1, keepdims=True)), proba, 0)
     given = np.flatnonzero(pool.is_labelled)
     soft[given] = np.eye(proba.shape[1])[pool.codes[given]]
     rows, codes = np.nonzero(soft)
-    points = pool.embedding.points[rows]
     weight = soft[rows, codes]
+    if len(rows) > _LESSONS:
+        some, stands_for = _some_of_each(codes, rng)
+        rows, codes, weight = rows[some], codes[some], weight[some] * stands_for
+    points = pool.embedding.points[rows]
     return fit_head(points, codes, proba.shape[1], penalty=_PENALTY, sample_weight=weight)
+
+
+def _some_of_each(codes: IntArray, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """Draw the same share of each class, more of small ones; and how many each drawn stands for."""
+    count = np.bincount(codes)
+    drawn = np.minimum(count, np.maximum(count * _LESSONS // len(codes), _FEWEST))
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(count) - count, count)
+    some = np.sort(order[place < np.repeat(drawn, count)])
+    return some, count[codes[some]] / drawn[codes[some]]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from curalab._blocks import by_blocks
 from curalab._check import FloatArray, IntArray, check_real
 from curalab.heads import Head, fit_head
 from curalab.pool import Pool
@@ -61,9 +62,9 @@ def fit_probe(
     """
     rows = np.flatnonzero(codes >= 0)
     some = pool.embedding.points[rows]
-    spread = float(some.var(axis=0, dtype=np.float64).mean())
+    spread = variance_of(some) / some.shape[1]
     if pool.embedding.metric == "euclidean":
-        spread /= float(pool.embedding.points.var(axis=0, dtype=np.float64).sum()) or 1.0
+        spread /= variance_of(pool.embedding.points) or 1.0
     given = pool.is_labelled[rows]
     least = gold / (1 - gold) * (~given).sum() / max(int(given.sum()), 1)
     return fit_head(
@@ -74,3 +75,10 @@ def fit_probe(
         sample_weight=np.where(given, max(1.0, float(least)), 1.0),
         start=start,
     )
+
+
+def variance_of(points: FloatArray) -> float:
+    """Return the variance of rows, summed over dimensions, in double precision block by block."""
+    centre = points.mean(axis=0, dtype=np.float64)
+    square = by_blocks(lambda rows: np.square(points[rows] - centre).sum(axis=1), points)
+    return float(square.mean())

@@ -170,8 +170,10 @@ def _mark_chains(
             continue
         centred = pool.embedding.points[rows].astype(np.float64)
         centred -= centred.mean(axis=0)
-        strength, axes = np.linalg.eigh(centred.T @ centred)
+        is_wide = len(rows) < centred.shape[1]
+        strength, axes = np.linalg.eigh(centred @ centred.T if is_wide else centred.T @ centred)
         is_path = strength[-1] >= _STRAIGHT * strength.sum()
-        if is_path and np.ptp(centred @ axes[:, -1]) > ordinary:
+        along = axes[:, -1] * np.sqrt(strength[-1]) if is_wide else centred @ axes[:, -1]
+        if is_path and np.ptp(along) > ordinary:
             reason[rows[~pool.is_labelled[rows]]] = "chain"
             group[rows] = rows[0]

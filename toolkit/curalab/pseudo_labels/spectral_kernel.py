@@ -138,11 +138,12 @@ def kernel_regression(
         bent = value**settings.degree
     else:
         bent = value / (1 - settings.eta * value) if settings.transform != "pca" else value
-    bent = bent * len(embedding) / max(float((bent * np.square(vector)).sum()), 1e-12)
-    some, middle = vector[known], wanted.mean(axis=0)
-    own = (some * bent) @ some.T
+    bent = bent * len(embedding) / max(float(bent @ np.einsum("nr,nr->r", vector, vector)), 1e-12)
+    root_bent, middle = np.sqrt(bent), wanted.mean(axis=0)
+    some = vector[known] * root_bent  # the kernel is some·someᵀ, but the ridge wants someᵀ·some
+    own = some.T @ some  # (rank, rank), however many rows are known
     own.flat[:: len(own) + 1] += settings.ridge
-    way = bent[:, None] * (some.T @ solve(own, wanted - middle, assume_a="pos"))
+    way = root_bent[:, None] * solve(own, some.T @ (wanted - middle), assume_a="pos")
     spread = vector @ (way / value[:, None])  # the kernel to it gives the values: K·U/λ = U
 
     def extend(new: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from curalab.pool import BoolArray, FloatArray, Pool
 from curalab.pseudo_labels._balance import balance_of, rows_to_one, sinkhorn
 from curalab.pseudo_labels._graph import graph_of
 from curalab.pseudo_labels._held import Held, held_by
+from curalab.pseudo_labels.low_shot_probe import variance_of
 
 __all__ = ["Transductive"]
 
@@ -146,7 +147,7 @@ def _sight(pool: Pool) -> Callable[[FloatArray], FloatArray]:
     if pool.embedding.metric == "cosine":  # unit length already, which is to be kept
         return lambda points: points
     middle = points.mean(axis=0, dtype=np.float64).astype(np.float32)
-    size = float(np.sqrt(points.var(axis=0, dtype=np.float64).sum())) or 1.0
+    size = float(np.sqrt(variance_of(points))) or 1.0
     return lambda points: (points - middle) / size
 
 

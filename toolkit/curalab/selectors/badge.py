@@ -45,7 +45,8 @@ class Badge:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers in the order in which they were drawn, and their gain."""
         points = pool.embedding.points
-        points = np.asarray(points - points.mean(axis=0, dtype=np.float64), dtype=np.float32)
+        centre = points.mean(axis=0, dtype=np.float64)
+        points = np.subtract(points, centre, out=np.empty(points.shape, np.float32))
         error = np.array(pool.proba, dtype=np.float32)
         error[np.arange(len(error)), error.argmax(axis=1)] -= 1
         free = np.ones(len(pool), dtype=bool)

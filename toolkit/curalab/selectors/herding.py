@@ -12,7 +12,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["Herding"]
 
-_BLOCK = 2_048  # rows at a time
+_BLOCK, _CELLS = 2_048, 1 << 25  # rows at a time, and kernels at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +62,36 @@ class Herding:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers in the order of picking, their gain and the gap that is left."""
         points = pool.embedding.points
-        points = np.asarray(points - points.mean(axis=0, dtype=np.float64), dtype=np.float32)
+        centre = points.mean(axis=0, dtype=np.float64)
+        points = np.subtract(points, centre, out=np.empty(points.shape, np.float32))
         length = np.einsum("ij,ij->i", points, points)
         width = max(2 * float(length.mean()), 1e-12)  # the mean squared distance between rows
 
         def kernel(rows: IntArray) -> FloatArray:
-            product = points @ points[rows].T
+            product: FloatArray = points @ points[rows].T
             if self.kernel == "linear":
                 return product
-            square = np.maximum(length[:, None] + length[rows] - 2 * product, 0)
-            return np.asarray(np.exp(-square / width))
+            square = length[:, None] + length[rows]
+            square -= 2 * product
+            np.maximum(square, 0, out=square)
+            square /= -width
+            return np.asarray(np.exp(square, out=square))
 
         n = len(points)
         own = length if self.kernel == "linear" else np.ones(n)
         mean = np.zeros(n)  # of the kernel with each row; the linear one's is 0 after centring
         if self.kernel == "gaussian":
-            for i in range(0, n, _BLOCK):
-                mean += kernel(np.arange(i, min(i + _BLOCK, n))).sum(axis=1, dtype=np.float64) / n
+            mean = _total(kernel, np.arange(n), n) / n
         chosen = np.zeros(0, dtype=np.int64) if pool.chosen is None else pool.chosen
         return _herd(kernel, mean, own.astype(np.float64), chosen, k)
+
+
+def _total(kernel: Any, rows: IntArray, n: int) -> FloatArray:
+    """Return the sum of the kernels of all `n` rows with these, (n,)."""
+    total, step = np.zeros(n), min(_BLOCK, max(1, _CELLS // n))
+    for i in range(0, len(rows), step):
+        total += kernel(rows[i : i + step]).sum(axis=1, dtype=np.float64)
+    return total
 
 
 def _herd(
@@ -88,10 +99,9 @@ def _herd(
 ) -> tuple[IntArray, dict[str, Any]]:
     """Pick the row that leaves |Σ picks / t - mean|² least, in the space of the kernel."""
     n = len(mean)
-    done = np.zeros(n)  # Σ kernel(row, pick)
+    done = _total(kernel, chosen, n)  # Σ kernel(row, pick)
     inner, cross, t = 0.0, 0.0, len(chosen)  # |Σ picks|², Σ picks · mean
     if t:
-        done += kernel(chosen).sum(axis=1, dtype=np.float64)
         inner, cross = float(done[chosen].sum()), float(mean[chosen].sum())
     of_mean = float(mean.mean())
     is_free = ~np.isin(np.arange(n), chosen)

@@ -103,20 +103,22 @@ def refuse_few_rows(n: int) -> None:
 def _basis(points: FloatArray, penalty: float) -> FloatArray:
     """Return W with ``W @ W.T`` the matrix that turns memberships into ridge predictions."""
     precision = np.float64 if len(points) <= _SMALL else np.float32
-    x = (points - points.mean(axis=0, dtype=np.float64)).astype(precision)
+    centre = points.mean(axis=0, dtype=np.float64)
+    x = np.subtract(points, centre, out=np.empty(points.shape, precision))
     is_tall = x.shape[0] >= x.shape[1]
     variance, axes = np.linalg.eigh(x.T @ x if is_tall else x @ x.T)
     there = variance > max(variance[-1], 0) * np.finfo(precision).eps
     variance, axes = variance[there], axes[:, there]
-    unit = x @ axes / np.sqrt(variance) if is_tall else axes
     ridge = penalty * variance.sum() / max(len(variance), 1)
-    return np.asarray(unit * np.sqrt(variance / (variance + ridge)))
+    if is_tall:
+        return np.asarray(x @ (axes / np.sqrt(variance + ridge)))
+    return np.asarray(axes * np.sqrt(variance / (variance + ridge)))
 
 
 def _held_out(basis: FloatArray, member: FloatArray) -> FloatArray:
     """Return the prediction of each membership by the other rows, less the mean membership."""
     centred = member - member.mean(axis=0)
-    own = np.square(basis).sum(axis=1, keepdims=True)  # the leverage of each row
+    own = np.einsum("ij,ij->i", basis, basis)[:, None]  # the leverage of each row
     return np.asarray((basis @ (basis.T @ centred) - own * centred) / (1 - own))
 
 
