@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from curalab.embedding import Embedding
 from curalab.heads import fit_head
 from curalab.pool import Pool
+from curalab.selectors import confidence_mixup, select
 from curalab.selectors import hierarchical_balance as balance
-from curalab.selectors import select
 from curalab.selectors.complexity_pruning import ComplexityPruning, _quotas
 from curalab.selectors.confidence_mixup import ConfidenceMixup
 from curalab.selectors.hierarchical_balance import HierarchicalBalance
@@ -381,6 +381,25 @@ def test_the_head_predicts_new_rows():
     assert proba.shape == (300, 3)
     assert proba.sum(axis=1) == pytest.approx(1)
     assert (proba.argmax(axis=1) == kind).mean() > 0.95
+
+
+def test_many_rows_are_mixed_in_part(monkeypatch):
+    x, _, given = mislabelled(n=2_000, n_wrong=200)
+    new, kind, _ = mislabelled(seed=1, n=2_000)
+    emb = Embedding(vectors=x, metric="euclidean")
+
+    def predicted():
+        return select(emb, 5, labels=given, method=ConfidenceMixup(), random_state=0).predict(new)
+
+    every = predicted()
+    monkeypatch.setattr(confidence_mixup, "_MOST", 1_000)  # as many as there are
+    assert (predicted() == every).all()
+    monkeypatch.setattr(confidence_mixup, "_MOST", 200)
+    some = predicted()
+    assert np.abs(some - every).max() > 0
+    hits, all_hits = (np.mean(each.argmax(axis=1) == kind) for each in (some, every))
+    assert hits > all_hits - 0.005
+    assert np.abs(some - every).mean() < 0.02
 
 
 def test_rows_without_a_label_come_last():

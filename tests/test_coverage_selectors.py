@@ -1,11 +1,13 @@
 """Selectors that cover the pool without labels: hand-computed picks and planted truth."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import curalab as cl
 from curalab.selectors.facility_location import FacilityLocation
-from curalab.selectors.herding import Herding
+from curalab.selectors.herding import Herding, _total
 from curalab.selectors.prob_cover import ProbCover
 from curalab.selectors.stratified import Stratified
 from curalab.selectors.typicality import Typicality
@@ -144,6 +146,25 @@ def test_prob_cover_is_greedy_maximum_coverage():
     assert pick.details["covered"] == pytest.approx(covered.mean())
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_prob_cover_looks_at_blocks_of_rows_and_balls(metric, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(40_000, 4)).astype(np.float32)
+    pool = cl.Embedding(vectors=x, metric=metric)
+    pool.points, pool.fingerprint  # noqa: B018
+    method = ProbCover(delta=0.01 if metric == "cosine" else 0.2)
+    tracemalloc.start()
+    picked(pool, 3, method, chosen=range(3_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000 * 1_024 * 4 / 2  # the gaps from all rows to some balls
+    some = cl.Embedding(vectors=x[:500], metric=metric)
+    whole = picked(some, 50, method, chosen=[7, 2, 400])
+    monkeypatch.setattr("curalab.selectors.prob_cover._BLOCK", 70)
+    parts = picked(some, 50, method, chosen=[7, 2, 400])
+    assert parts.rows.tolist() == whole.rows.tolist()
+    assert parts.gain.tolist() == whole.gain.tolist()
+
+
 def test_prob_cover_covers_more_than_chance_and_than_k_center():
     pool, _ = planted(n_far=6)
     ball = np.linalg.norm(pool.vectors[:, None] - pool.vectors, axis=2) < 3
@@ -172,6 +193,26 @@ def test_herding_makes_up_for_what_is_chosen():
     pool, group = planted((50, 50))
     rows = picked(pool, 20, Herding(), chosen=range(20)).rows
     assert (group[rows] == 1).mean() > 0.8
+
+
+def test_herding_needs_little_beside_the_vectors():
+    x = np.random.default_rng(0).normal(size=(40_000, 32)).astype(np.float32)
+    pool = cl.Embedding(vectors=x, metric="euclidean")
+    pool.fingerprint  # noqa: B018
+    tracemalloc.start()
+    picked(pool, 3, Herding(), chosen=range(3_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000 * 3_000 * 4 / 2  # the products with what is chosen, all at once
+
+
+def test_kernels_are_summed_block_by_block(monkeypatch):
+    inner = np.random.default_rng(0).normal(size=(50, 50))
+    monkeypatch.setattr("curalab.selectors.herding._CELLS", 350)
+    asked = []
+    total = _total(lambda rows: asked.append(len(rows)) or inner[:, rows], np.arange(10, 40), 50)
+    np.testing.assert_allclose(total, inner[:, 10:40].sum(axis=1))
+    assert asked == [7, 7, 7, 7, 2]
 
 
 @pytest.mark.parametrize("kernel", ["linear", "gaussian"])

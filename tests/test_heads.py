@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from curalab import Embedding, Pool
 from curalab.heads import (
     PENALTIES,
+    _folds,
     fit_head,
     folds_of,
     kernel_features,
@@ -66,6 +69,17 @@ def test_rows_that_are_all_alike_get_the_shares_of_the_classes():
         np.ones((1, 3))
     )
     np.testing.assert_allclose(proba, [[0.75, 0.25]], atol=0.01)
+
+
+def test_a_head_holds_one_copy_of_the_rows():
+    x, codes = rng().normal(size=(5_000, 100)).astype(np.float32), rng(1).integers(0, 100, 5_000)
+    head = fit_head(x, codes, 100)
+    for made, most in ((lambda: fit_head(x, codes, 100), 1.5), (lambda: head.predict_proba(x), 5)):
+        tracemalloc.start()
+        made()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most * x.nbytes  # the probabilities are of double precision
 
 
 # ---- features and folds --------------------------------------------------------------------------
@@ -141,6 +155,34 @@ def test_noise_asks_for_a_larger_penalty(blobs):
     noisy = np.where(rng(3).random(len(codes)) < 0.5, rng(4).integers(0, 3, len(codes)), codes)
     clean = out_of_fold_proba(x, codes, 3, rng=rng())[1]["penalty"]
     assert out_of_fold_proba(x, noisy, 3, rng=rng())[1]["penalty"] > clean
+
+
+def test_many_rows_find_their_penalty_on_some_and_lose_nothing(monkeypatch):
+    codes = rng(1).integers(0, 4, 6_000)
+    x = rng().normal(size=(6_000, 8)) + 2 * np.eye(8)[codes]
+    given = np.where(rng(2).random(6_000) < 0.1, rng(3).integers(0, 4, 6_000), codes)
+    sizes = []
+    fit = _folds.fit_head
+    monkeypatch.setattr(
+        _folds, "fit_head", lambda *a, **kw: sizes.append(len(a[0])) or fit(*a, **kw)
+    )
+    all_proba, of_all = out_of_fold_proba(x, given, 4, rng=rng())
+    n_fits = len(sizes)
+    monkeypatch.setattr(_folds, "_MOST_ROWS", 2_000)
+    proba, of_some = out_of_fold_proba(x, given, 4, rng=rng())
+    n_whole = sum(n > 2_000 for n in sizes[n_fits:])
+    assert 5 <= n_whole <= 15
+    assert n_whole < n_fits
+    assert of_some["loss"] < of_all["loss"] + 0.002
+    hits, all_hits = (np.mean(each.argmax(axis=1) == codes) for each in (proba, all_proba))
+    assert hits > all_hits - 0.002
+
+
+def test_up_to_the_cap_no_row_is_left_out(monkeypatch, blobs):
+    x, codes = blobs
+    plain, _ = out_of_fold_proba(x, codes, 3, rng=rng())
+    monkeypatch.setattr(_folds, "_MOST_ROWS", len(codes))
+    assert (out_of_fold_proba(x, codes, 3, rng=rng())[0] == plain).all()
 
 
 def test_the_same_generator_gives_the_same_bits(blobs):

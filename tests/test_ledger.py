@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+from collections import UserDict
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -273,6 +274,24 @@ def test_a_table_of_decisions_is_the_same_as_one_by_one(ledger, tmp_path):
             ledger.to_frame().drop(columns="time"), other.to_frame().drop(columns="time")
         )
     assert len(ledger.record_many(frame[:0])) == 0
+
+
+def test_params_of_many_decisions_are_written_and_read_once(ledger):
+    class Counted(UserDict):
+        n_read = 0
+
+        def __iter__(self):
+            Counted.n_read += 1
+            return super().__iter__()
+
+    shared = [Counted(k=3), Counted(k=4), None]
+    frame = pd.DataFrame({"row_id": range(3_000), "action": "drop", "actor": "rule"})
+    frame["params"] = pd.Series(shared * 1_000, dtype=object)
+    ledger.record_many(frame)
+    assert Counted.n_read == 2
+    for told in (ledger.to_frame(), ledger.decisions()):
+        assert told["params"].tolist() == [{"k": 3}, {"k": 4}, None] * 1_000
+        assert len({id(one) for one in told["params"]}) == 3
 
 
 def test_a_table_with_one_wrong_row_records_nothing(ledger):

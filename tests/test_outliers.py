@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from curalab import Embedding, Pool
-from curalab.outliers import KNN, Outliers, find_outliers
+from curalab.outliers import KNN, Outliers, _class_space, find_outliers
 
 
 @pytest.fixture
@@ -269,6 +271,24 @@ def test_reference_rows_without_a_label_are_compared_with_as_well():
     found = find_outliers(judged, reference=clean, random_state=0)
     assert auroc(np.arange(120) >= 100, found.oddness) > 0.9
     assert found.is_outlier[:100].mean() < 0.1
+
+
+def test_rows_without_a_label_are_judged_in_blocks(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(60_000, 64)).astype(np.float32)
+    codes = np.where(np.arange(len(x)) < 60, np.arange(len(x)) % 2, -1)
+
+    def seen(rows):
+        return _class_space.seen_by_class(x[rows], codes[rows], np.random.default_rng(0))
+
+    few = slice(3_000)
+    whole = seen(few)
+    tracemalloc.start()
+    seen(slice(None))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * x.nbytes
+    monkeypatch.setattr(_class_space, "_BLOCK", 700)
+    np.testing.assert_allclose(seen(few), whole, rtol=1e-4, atol=1e-6)
 
 
 def test_a_class_of_one_row_and_one_class_alone():

@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,18 @@ def test_a_result_shows_itself_in_one_line(odd):
     html = odd._repr_html_()
     assert "outlier_oddness" in html
     assert "r0" in html
+
+
+def test_what_is_shown_of_an_embedding_takes_no_copy_of_it():
+    emb = Embedding(vectors=np.ones((20_000, 20)), metric="euclidean")
+    emb._repr_html_()  # what it imports
+    tracemalloc.start()
+    html = emb._repr_html_()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "<th>7</th>" in html
+    assert "<th>8</th>" not in html
+    assert peak < emb.vectors.nbytes / 4
 
 
 def test_html_escapes_ids():

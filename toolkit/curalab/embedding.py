@@ -230,9 +230,12 @@ class Embedding(StageResult):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one column a dimension; `map_0`, `map_1` where the embedding is a map."""
+        return self._first(len(self))
+
+    def _first(self, n: int) -> pd.DataFrame:  # a frame copies the vectors that go into it
         prefix = "map" if self.params.get("verb") == "reduce" else self.prefix
         names = [f"{prefix}_{i}" for i in range(self.shape[1])]
-        return pd.DataFrame(np.asarray(self.vectors), index=self.ids, columns=names)
+        return pd.DataFrame(np.asarray(self.vectors[:n]), index=self.ids[:n], columns=names)
 
     def _parts(self) -> dict[str, Any]:
         parts, known = super()._parts(), self._graph.get("neighbors")

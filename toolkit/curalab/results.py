@@ -81,7 +81,7 @@ class StageResult:
 
         if is_metrics_only():
             return f"<p><code>{escape(repr(self))}</code></p>"
-        table = self.to_frame().head(8).to_html(max_cols=12, notebook=True, border=0)
+        table = self._first(8).to_html(max_cols=12, notebook=True, border=0)
         return f"<p><code>{escape(repr(self))}</code></p>{table}"
 
     def to_frame(self) -> pd.DataFrame:
@@ -92,6 +92,10 @@ class StageResult:
             if value.ndim == 1
         }
         return pd.DataFrame(columns, index=self.ids)
+
+    def _first(self, n: int) -> pd.DataFrame:
+        """Return the first `n` rows of the frame."""
+        return self.to_frame().head(n)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

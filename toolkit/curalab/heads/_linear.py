@@ -40,10 +40,11 @@ class Head:
     def predict_proba(self, points: FloatArray) -> FloatArray:
         """Return the probability of each class, shape (n, n_classes)."""
         gap = points - self.centre
-        logits = gap @ (self.weight / self.scale).astype(gap.dtype) + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        proba = np.exp(logits)
-        return np.asarray(proba / proba.sum(axis=1, keepdims=True))
+        proba = gap @ (self.weight / self.scale).astype(gap.dtype) + self.bias
+        proba -= proba.max(axis=1, keepdims=True)
+        np.exp(proba, out=proba)
+        proba /= proba.sum(axis=1, keepdims=True)
+        return np.asarray(proba)
 
 
 def fit_head(
@@ -88,7 +89,8 @@ def fit_head(
     if scale <= _ROUNDING * float(np.abs(centre).max()):  # copies: nothing to tell apart by
         scale = 1.0
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    x = torch.from_numpy(gap / scale).to(device)
+    gap /= scale
+    x = torch.from_numpy(gap).to(device)
     y = torch.from_numpy(np.array(codes, dtype=np.int64)).to(device)  # torch warns of views
     w = torch.from_numpy(share.astype(np.float32)).to(device)
     bend = 1 / max(n_classes, 2) * (1 - 1 / max(n_classes, 2))

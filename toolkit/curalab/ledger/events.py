@@ -113,12 +113,16 @@ def _by_column(columns: Mapping[str, list[Any]], n: int) -> list[tuple[str | Non
 
 
 def _each(check: Callable[..., Any], *columns: list[Any]) -> list[Any]:
-    """Return `check` of each row; where all cells are text or None, it is asked once for each."""
-    if not all(set(map(type, column)) <= {str, type(None)} for column in columns):
-        return list(map(check, *columns))
-    rows = list(zip(*columns, strict=True))
-    answers = {row: check(*row) for row in set(rows)}
-    return list(map(answers.__getitem__, rows))
+    """Return `check` of each row; of like texts, and of the same object, it is asked once."""
+    keys = list(zip(*map(_keys, columns), strict=True))
+    rows = dict(zip(keys, zip(*columns, strict=True), strict=True))
+    answers = {key: check(*row) for key, row in rows.items()}
+    return list(map(answers.__getitem__, keys))
+
+
+def _keys(cells: list[Any]) -> Iterable[object]:
+    """Return what is alike where cells are: themselves if all are text or None, else which."""
+    return cells if set(map(type, cells)) <= {str, type(None)} else map(id, cells)
 
 
 def _check_change(action: str, field: object, new: object) -> tuple[str | None, str | None]:

@@ -16,11 +16,12 @@ __all__ = ["by_subject", "changes", "moment_of", "times_of", "told", "valued"]
 
 
 def told(events: pd.DataFrame) -> pd.DataFrame:
-    """Return events with their values read."""
+    """Return events with their values read; rows with the same params share one mapping."""
     table = events.drop(columns="subject").assign(time=times_of(events))
     for name in ("row_id", "old", "new"):
         table[name] = pd.Series(decode(events[name]), index=events.index, dtype=object)
-    params = [None if text is None else parsed(text) for text in events["params"]]
+    read = {text: parsed(text) for text in events["params"].dropna().unique()}
+    params = [read.get(text) for text in events["params"]]
     table["params"] = pd.Series(params, index=events.index, dtype=object)
     return table.astype({"undoes": "Int64"})
 

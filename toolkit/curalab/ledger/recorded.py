@@ -195,7 +195,8 @@ class Recorded:
         DataFrame
             Indexed by `event`. `old` and `new` are None where nothing was stated and NaN where a
             missing value was; `undoes` is the event that an undo takes back; `active` is False for
-            what was taken back or replaced by a later decision.
+            what was taken back or replaced by a later decision. Events with the same `params` share
+            one mapping.
         """
         events = self._storage.read()
         is_undo = (events["action"] == "undo").to_numpy()

@@ -24,7 +24,7 @@ __all__ = ["MapQuality", "map_quality"]
 
 _EXACT = 10_000  # rows up to which ranks are counted among all rows
 _SAMPLE = 5_000  # rows they are counted among beyond that
-_CELLS = 4_000_000  # of a block of distances: 32 MB
+_CELLS = 1_000_000  # of a block of distances: 8 MB
 _NEAR = 0.1  # share of all rows that are no strangers
 _VERDICTS = {
     0.95: "what lies together is alike",
@@ -170,20 +170,21 @@ def _ranks(points: FloatArray, near: IntArray, sample: IntArray) -> FloatArray:
     # Centred double precision: |x|² + |y|² - 2xy cancels badly where data lie far from the origin.
     centre = points.mean(axis=0, dtype=np.float64)
     others = points[sample] - centre
-    slack = 1e-12 * np.square(others).mean() * points.shape[1]
+    square = np.square(others).sum(axis=1)
+    slack = 1e-12 * square.mean()
+    columns = np.column_stack([-2 * others, square]).T
     place = np.full(n, -1)
     place[sample] = np.arange(len(sample))
     rank = np.empty((n, k))
     step = max(1, _CELLS // max(len(sample), k * points.shape[1]))
     for at in range(0, n, step):
         rows, own = points[at : at + step] - centre, place[at : at + step]
-        gap = np.square(others).sum(axis=1) - 2 * (rows @ others.T)
-        gap += np.square(rows).sum(axis=1)[:, None]
+        gap = np.column_stack([rows, np.ones(len(rows))]) @ columns  # |y|² - 2xy
         counts = own >= 0
         gap[counts, own[counts]] = np.inf
         asked = points[near[at : at + step]] - centre
         limit = np.square(asked - rows[:, None]).sum(axis=2)
-        limit -= 1e-9 * limit + slack
+        limit -= 1e-9 * limit + slack + np.square(rows).sum(axis=1)[:, None]
         nearer = np.stack([(gap < one[:, None]).sum(axis=1) for one in limit.T], axis=1)
         rank[at : at + step] = 1 + nearer * ((n - 1) / (len(sample) - counts))[:, None]
     return rank

@@ -196,7 +196,7 @@ def _part_oddness(parts: FloatArray, others: FloatArray, share: float) -> FloatA
             torch.maximum(best, torch.addmm(side, block, column, beta=-1), out=best)
         if among_themselves:
             best.scatter_(1, item[at : at + _ROWS, None], -torch.inf)
-        near = best.topk(k, dim=1).values
+        near = best.topk(k, dim=1, sorted=False).values
         square = block.square().sum(dim=1, keepdim=True) - 2 * near
         found.append(square.clamp(min=0).sqrt().mean(dim=1))
     return torch.cat(found).reshape(n, -1).double().cpu().numpy()

@@ -13,6 +13,8 @@ from curalab.selectors._top_k import best_rows
 
 __all__ = ["ConfidenceMixup"]
 
+_MOST = 50_000  # mixtures
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidenceMixup:
@@ -43,9 +45,9 @@ class ConfidenceMixup:
     of each row, NaN without a label; `details["is_confident"]` says which are in the upper half.
 
     The paper tunes language models and mixes hidden states of tokens; here a linear head on frozen
-    vectors mixes these, each confident row with an unconfident one in random order, in shares
-    drawn from Beta(0.5, 0.5). Confidence there is a negative perplexity; for one label a row that
-    ranks alike.
+    vectors mixes these, each confident row with an unconfident one in random order, up to 50,000
+    pairs, in shares drawn from Beta(0.5, 0.5). Confidence there is a negative perplexity; for one
+    label a row that ranks alike.
 
     References
     ----------
@@ -120,7 +122,7 @@ class ConfidenceMixup:
 
         known = np.flatnonzero(codes >= 0)
         sure, rest = np.flatnonzero(is_confident), np.flatnonzero(~is_confident & (codes >= 0))
-        n = min(len(sure), len(rest))
+        n = min(len(sure), len(rest), _MOST)
         a, b = rng.permutation(sure)[:n], rng.permutation(rest)[:n]
         share = rng.beta(0.5, 0.5, size=n).astype(points.dtype)
         mixed = share[:, None] * points[a] + (1 - share[:, None]) * points[b]

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._cells import k_means, nearest_centre
-from curalab._check import BoolArray, check_integer, check_real
+from curalab._check import check_integer, check_real
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["ProbCover"]
 
-_BLOCK = 1_024  # rows at a time
+_BLOCK = 2_048  # rows at a time, on both sides
 _MOST = 500  # clusters
 
 
@@ -80,8 +80,7 @@ class ProbCover:
         balls = _Balls(pool, delta)
         n = len(pool)
         uncovered = np.ones(n, dtype=bool)
-        for i in range(0, len(chosen), _BLOCK):
-            uncovered &= ~balls.of(chosen[i : i + _BLOCK]).any(axis=1)
+        uncovered[balls.counts(chosen) > 0] = False
         gain_of = balls.counts(np.flatnonzero(uncovered))
         gain_of += rng.random(n) / 2  # counts are whole: this orders ties
         gain_of[chosen] = -np.inf
@@ -90,7 +89,7 @@ class ProbCover:
             rows[i] = row = int(gain_of.argmax())
             gain[i] = np.floor(gain_of[row])
             gain_of[row] = -np.inf
-            new = np.flatnonzero(balls.of(rows[i : i + 1])[:, 0] & uncovered)
+            new = np.flatnonzero((balls.counts(rows[i : i + 1]) > 0) & uncovered)
             gain_of -= balls.counts(new)
             uncovered[new] = False
         return rows, {"gain": gain, "delta": float(delta), "covered": 1 - uncovered.mean()}
@@ -125,21 +124,28 @@ class _Balls:
         points = pool.embedding.points
         is_unit = pool.embedding.metric == "cosine"
         # |x|² + |y|² - 2xy cancels badly far from the origin.
-        self.points = points if is_unit else points - points.mean(axis=0, dtype=np.float64)
-        self.points = np.asarray(self.points, dtype=np.float32)
+        self.points = points if is_unit else _centred(points)
         self.half = np.einsum("ij,ij->i", self.points, self.points) / 2
         self.least = delta if is_unit else delta**2 / 2  # of |x - y|² / 2
-
-    def of(self, rows: IntArray) -> BoolArray:
-        """Return whether each row of the pool (first axis) lies in the balls of these rows."""
-        gap = self.half[:, None] + self.half[rows] - self.points @ self.points[rows].T
-        is_in = gap < self.least
-        is_in[rows, np.arange(len(rows))] = True
-        return np.asarray(is_in)
 
     def counts(self, rows: IntArray) -> FloatArray:
         """Return in how many of the balls of these rows each row of the pool lies."""
         total = np.zeros(len(self.points))
-        for i in range(0, len(rows), _BLOCK):
-            total += self.of(rows[i : i + _BLOCK]).sum(axis=1)
+        total[rows] = 1  # their own, whatever the radius
+        for j in range(0, len(rows), _BLOCK):
+            some = rows[j : j + _BLOCK]
+            balls, half = self.points[some].T, self.half[some]
+            for i in range(0, len(total), _BLOCK):
+                gap = self.half[i : i + _BLOCK, None] + half
+                gap -= self.points[i : i + _BLOCK] @ balls
+                own = np.flatnonzero((some >= i) & (some < i + _BLOCK))
+                gap[some[own] - i, own] = np.inf  # counted above
+                total[i : i + _BLOCK] += (gap < self.least).sum(axis=1)
         return total
+
+
+def _centred(points: FloatArray) -> FloatArray:
+    """Return rows less their mean in double precision, as float32, without a wide copy."""
+    moved = np.empty(points.shape, dtype=np.float32)
+    np.subtract(points, points.mean(axis=0, dtype=np.float64), out=moved, casting="same_kind")
+    return moved
