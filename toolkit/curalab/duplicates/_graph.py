@@ -23,7 +23,7 @@ from curalab.neighbors import Neighbors, without_own
 __all__ = ["nearest_of", "similar_pairs"]
 
 _FIRST = 30
-_FEW = 1 / 5  # of the rows: a search for these alone costs less than the graph of all
+_FEW = 1 / 8  # of the rows: a search for these alone costs less than the graph of all
 _MANY = 16_384  # rows from which the graph is approximate
 _CELLS = 1 << 22  # numbers of rows looked at together
 
