@@ -22,14 +22,16 @@ def by_blocks(function: Callable[[slice], AnyArray], array: AnyArray) -> AnyArra
     Parameters
     ----------
     function : callable
-        ``function(rows)``, where `rows` is a slice: an array with an entry for each. It is called
-        from several threads, and is faster for it as far as numpy does without the interpreter.
+        ``function(rows)``, where `rows` is a slice: an array, mostly with an entry for each. It is
+        called from several threads, and is faster for it as far as numpy does without the
+        interpreter.
     array : ndarray of shape (n, d)
         Whose rows are cut into blocks.
 
     Returns
     -------
-    ndarray of n entries
+    ndarray
+        What it returned, joined in the order of the rows: mostly n entries.
     """
     step = max(1, _CELLS // max(1, array.shape[1]))
     blocks = [slice(at, at + step) for at in range(0, max(len(array), 1), step)]

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from curalab._blocks import by_blocks
 from curalab._check import (
+    AnyArray,
     FloatArray,
     IntArray,
     are_invented,
@@ -129,11 +131,14 @@ class Embedding(StageResult):
         """A hash of vectors, metric and ids, if there are any."""
         made, has_ids = hashlib.blake2b(digest_size=16), not are_invented(self.ids)
         made.update(repr((self.metric, self.shape, has_ids)).encode())
-        for at in range(0, len(self), _BLOCK):
-            made.update(np.ascontiguousarray(self.vectors[at : at + _BLOCK]).data)
-            if has_ids:
-                made.update("\0".join(map(repr, self.ids[at : at + _BLOCK].tolist())).encode())
+        made.update(by_blocks(self._digest, self.vectors).data)
+        for at in range(0, len(self) if has_ids else 0, _BLOCK):
+            made.update("\0".join(map(repr, self.ids[at : at + _BLOCK].tolist())).encode())
         return made.hexdigest()
+
+    def _digest(self, rows: slice) -> AnyArray:
+        block = np.ascontiguousarray(self.vectors[rows])
+        return np.frombuffer(hashlib.sha256(block.data).digest(), dtype=np.uint8)
 
     # ---- neighbours ------------------------------------------------------------------------------
 
