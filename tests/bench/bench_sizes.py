@@ -101,6 +101,8 @@ def table(stage, quick):
                 row = {"said": said} if said else apart(folder, stage, name, n)
                 if "seconds" in row:
                     done[n] = row["seconds"]
+                took = f"{row['seconds']:.3g} s" if "seconds" in row else row["said"]
+                print(f"  {name}, {n:,} rows: {took}", file=sys.stderr, flush=True)
                 rows.append({"contender": name, "n": n, **row})
     return compared(rows)
 
