@@ -13,7 +13,6 @@ import curalab as cl
 from curalab._check import FloatArray, IntArray, align, are_invented, check_choice, complain
 from curalab.clusters import STAGE, Clustering, ClusterTree, cluster_tree
 from curalab.clusters._defaults import suiting
-from curalab.clusters._indices import silhouette
 from curalab.embedding import Embedding
 from curalab.items._table import check_table
 from curalab.pool import Pool, as_pool, resolve
@@ -159,12 +158,14 @@ class Finder:
         return None
 
     def _validity(self, labels: IntArray) -> float:
+        from sklearn.metrics import silhouette_score
+
         rows = self._sample[labels[self._sample] >= 0][:_JUDGED]
         n_seen = len(np.unique(labels[rows]))
         if not 1 < n_seen < len(rows):
             return float("nan")
         share = float((labels >= 0).mean())
-        return silhouette(self._points(rows), labels[rows]) * share
+        return float(silhouette_score(self._points(rows), labels[rows])) * share
 
     def _points(self, rows: IntArray) -> FloatArray:
         return self._pool.embedding.points[rows]
