@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 
 import numpy as np
@@ -470,12 +469,13 @@ def test_spellings_of_ids_that_occur_twice_and_of_names_as_often():
     ]
 
 
-def test_many_names_in_two_spellings_are_found_soon():
+def test_many_names_in_two_spellings_are_found_without_a_look_at_the_column_for_each(monkeypatch):
+    asked, isin = [], pd.Series.isin
+    monkeypatch.setattr(pd.Series, "isin", lambda *given: asked.append(1) or isin(*given))
     names = np.array([f"Name {i}" for i in range(3_000)] + [f"name {i}" for i in range(3_000)])
     at = np.repeat(np.arange(6_000), [*[8] * 3_000, *[2] * 3_000])
-    began = time.process_time()
     found = check_items(pd.DataFrame({"who": names[at]}))
-    assert time.process_time() - began < 2
+    assert 0 < len(asked) < 20
     assert found["id"].tolist()[:2] == [24_000, 24_001]
     assert found["problem"].iloc[0] == "'name 0' where most have 'Name 0'"
     assert len(found) == 6_000

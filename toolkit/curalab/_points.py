@@ -25,9 +25,15 @@ def unit_rows(vectors: FloatArray) -> FloatArray:
     return _made(_scaled, vectors, np.float32)
 
 
-def centred_rows(vectors: FloatArray, centre: FloatArray) -> FloatArray:
+def centred_rows(
+    vectors: FloatArray, centre: FloatArray, dtype: npt.DTypeLike = np.float64
+) -> FloatArray:
     """Return the rows moved by a centre in double precision, mapped as `unit_rows` does."""
-    return _made(lambda rows: np.subtract(rows, centre, dtype=np.float64), vectors, np.float64)
+    return _made(
+        lambda rows: np.subtract(rows, centre, dtype=np.float64).astype(dtype, copy=False),
+        vectors,
+        dtype,
+    )
 
 
 class UnitRows:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from curalab._points import centred_rows
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["Badge"]
@@ -45,8 +46,7 @@ class Badge:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers in the order in which they were drawn, and their gain."""
         points = pool.embedding.points
-        centre = points.mean(axis=0, dtype=np.float64)
-        points = np.subtract(points, centre, out=np.empty(points.shape, np.float32))
+        points = centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
         error = np.array(pool.proba, dtype=np.float32)
         error[np.arange(len(error)), error.argmax(axis=1)] -= 1
         free = np.ones(len(pool), dtype=bool)

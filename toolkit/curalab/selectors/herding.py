@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import check_choice
+from curalab._points import centred_rows
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["Herding"]
@@ -62,8 +63,7 @@ class Herding:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return `k` row numbers in the order of picking, their gain and the gap that is left."""
         points = pool.embedding.points
-        centre = points.mean(axis=0, dtype=np.float64)
-        points = np.subtract(points, centre, out=np.empty(points.shape, np.float32))
+        points = centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
         length = np.einsum("ij,ij->i", points, points)
         width = max(2 * float(length.mean()), 1e-12)  # the mean squared distance between rows
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from curalab._cells import k_means, nearest_centre
 from curalab._check import check_integer, check_real
+from curalab._points import centred_rows
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["ProbCover"]
@@ -124,7 +125,9 @@ class _Balls:
         points = pool.embedding.points
         is_unit = pool.embedding.metric == "cosine"
         # |x|² + |y|² - 2xy cancels badly far from the origin.
-        self.points = points if is_unit else _centred(points)
+        if not is_unit:
+            points = centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
+        self.points = points
         self.half = np.einsum("ij,ij->i", self.points, self.points) / 2
         self.least = delta if is_unit else delta**2 / 2  # of |x - y|² / 2
 
@@ -142,10 +145,3 @@ class _Balls:
                 gap[some[own] - i, own] = np.inf  # counted above
                 total[i : i + _BLOCK] += (gap < self.least).sum(axis=1)
         return total
-
-
-def _centred(points: FloatArray) -> FloatArray:
-    """Return rows less their mean in double precision, as float32, without a wide copy."""
-    moved = np.empty(points.shape, dtype=np.float32)
-    np.subtract(points, points.mean(axis=0, dtype=np.float64), out=moved, casting="same_kind")
-    return moved

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from curalab._check import AnyArray, FloatArray, IntArray, complain
+from curalab._points import centred_rows
 
 __all__ = ["is_settled", "permutation_p", "refuse_few_rows", "tell_apart"]
 
@@ -103,8 +104,7 @@ def refuse_few_rows(n: int) -> None:
 def _basis(points: FloatArray, penalty: float) -> FloatArray:
     """Return W with ``W @ W.T`` the matrix that turns memberships into ridge predictions."""
     precision = np.float64 if len(points) <= _SMALL else np.float32
-    centre = points.mean(axis=0, dtype=np.float64)
-    x = np.subtract(points, centre, out=np.empty(points.shape, precision))
+    x = centred_rows(points, points.mean(axis=0, dtype=np.float64), precision)
     is_tall = x.shape[0] >= x.shape[1]
     variance, axes = np.linalg.eigh(x.T @ x if is_tall else x @ x.T)
     there = variance > max(variance[-1], 0) * np.finfo(precision).eps
