@@ -19,6 +19,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -90,14 +91,22 @@ def run_apart(name: str, quick: bool) -> dict[str, Any]:
     print(f"\n{name} …", flush=True)
     command = [sys.executable, __file__, "--one", name, *(["--quick"] if quick else [])]
     began = time.perf_counter()
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = "no message"
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as answer,
+        subprocess.Popen(command, stdout=answer, stderr=subprocess.PIPE, text=True) as ran,
+    ):
+        for said in ran.stderr:
+            print(said, end="", file=sys.stderr, flush=True)
+        failed = ran.wait()
+        answer.seek(0)
+        lines = answer.read().splitlines()
     seconds = time.perf_counter() - began
     done = {"name": name, "error": "", "about": "", "about_topic": "", "rows": [], "peak_mb": None}
-    if ran.returncode:
-        done["error"] = (ran.stderr.strip().splitlines() or ["no message"])[-1]
-        print(ran.stderr, file=sys.stderr)
+    if failed:
+        done["error"] = said.strip()
     else:
-        done |= json.loads(ran.stdout.splitlines()[-1])
+        done |= json.loads(lines[-1])
         frame = pd.DataFrame(done["rows"])
         frame.to_csv(OUT / f"{name.replace(':', '_')}.csv", index=False)
         print(frame.to_string(index=False), flush=True)
