@@ -10,7 +10,7 @@ from curalab import Embedding
 from curalab.clusters import Agglomerative, KMeans, cluster
 from curalab.clusters._indices import silhouette
 from curalab.clusters._number import _strength, numbers_to_try
-from curalab.clusters._tree import Tree, joined_graph, smoothed
+from curalab.clusters._tree import Centres, Tree, joined_graph, smoothed
 
 
 def blobs(n_clusters, size, d, spread, seed=0):
@@ -169,13 +169,34 @@ def test_a_row_moves_halfway_to_the_mean_of_its_neighbours():
     assert smoothed(points, near[:, :0], metric="cosine") is points
 
 
-def test_smoothing_takes_no_more_memory_than_the_rows_a_few_times():
-    points, near = np.ones((5_000, 64), dtype=np.float32), np.zeros((5_000, 60), dtype=int)
+def test_smoothing_takes_little_more_memory_than_what_it_returns():
+    points, near = np.ones((40_000, 128), dtype=np.float32), np.zeros((40_000, 10), dtype=int)
     tracemalloc.start()
     smoothed(points, near, metric="cosine")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 10 * points.nbytes
+    assert peak < 2 * points.nbytes
+
+
+def test_clusters_of_many_rows_are_settled_on_some(monkeypatch):
+    rng, seen = np.random.default_rng(0), []
+    group = np.arange(2_400) % 4
+    x = (6 * np.eye(5)[group] + rng.normal(size=(2_400, 5))).astype(np.float32)
+    settled = Centres.settled
+
+    def counted(self, points):
+        seen.append(len(points))
+        return settled(self, points)
+
+    monkeypatch.setattr(Centres, "settled", counted)
+    monkeypatch.setattr("curalab.clusters.agglomerative._TREE", 400)
+    monkeypatch.setattr("curalab.clusters.agglomerative._SETTLED", 900)
+    found = cluster(Embedding(vectors=x, metric="euclidean"), method=Agglomerative(n_clusters=4))
+    assert seen == [400, 900]
+    assert adjusted_rand_score(group, found.labels) > 0.98
+    monkeypatch.setattr("curalab.clusters.agglomerative._ROWS_EACH", 500)
+    cluster(Embedding(vectors=x, metric="euclidean"), method=Agglomerative(n_clusters=4))
+    assert seen[2:] == [400, 2_000]
 
 
 @pytest.mark.parametrize(("n", "k"), [(50, 3), (300, 40), (40, 30), (5, 4)])

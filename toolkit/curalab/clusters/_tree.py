@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Centres", "Tree", "joined_graph", "smoothed"]
 
 _PASSES = 100
+_BLOCK = 8_192  # rows moved together
 
 
 def smoothed(points: FloatArray, neighbors: IntArray, *, metric: str) -> FloatArray:
@@ -28,10 +29,13 @@ def smoothed(points: FloatArray, neighbors: IntArray, *, metric: str) -> FloatAr
         return points
     share = np.full(n * k, 0.5 / k, dtype=np.float32)
     around = csr_matrix((share, neighbors.ravel(), np.arange(n + 1) * k), shape=(n, n))
-    moved: FloatArray = around @ points  # without an array of shape (n, k, d)
-    moved += points / 2
-    if metric == "cosine":
-        moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+    moved = np.empty(points.shape, np.result_type(points, share))
+    for at in range(0, n, _BLOCK):  # without an array of shape (n, k, d), or copies of all rows
+        part = around[at : at + _BLOCK] @ points
+        part += points[at : at + _BLOCK] / 2
+        if metric == "cosine":
+            part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+        moved[at : at + _BLOCK] = part
     return moved
 
 

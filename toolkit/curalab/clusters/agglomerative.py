@@ -17,6 +17,7 @@ from curalab.pool import FloatArray, IntArray, Pool
 __all__ = ["Agglomerative"]
 
 _TREE = 10_000  # rows
+_SETTLED, _ROWS_EACH = 200_000, 50  # rows that k-means looks at, and at least for each cluster
 _FEW = 10  # a row is smoothed over this share of all rows at most: 1 in 10
 
 
@@ -44,9 +45,9 @@ class Agglomerative:
     -----
     Rows are first moved halfway to the mean of their neighbours (n / 10 of them, where that is
     less). Ward's clusters are then settled by k-means, which mends what a greedy merge cannot take
-    back. ``details["tree"]`` holds the merges, for clusters at any resolution: merge i joins `left`
-    and `right` into n + i; the rows are those of ``details["tree_rows"]``, 10,000 drawn at random
-    where there are more.
+    back, on 200,000 rows of more. ``details["tree"]`` holds the merges, for clusters at any
+    resolution: merge i joins `left` and `right` into n + i; the rows are those of
+    ``details["tree_rows"]``, 10,000 drawn at random where there are more.
 
     References
     ----------
@@ -86,7 +87,8 @@ class Agglomerative:
         tree = grow(smooth[drawn])
         centres = tree.centres(number)
         if linkage == "ward" and n > len(drawn):
-            centres = centres.settled(smooth)
+            some = rng.permutation(n)[: max(_SETTLED, _ROWS_EACH * number)]
+            centres = centres.settled(smooth if len(some) == n else smooth[np.sort(some)])
         merges = pd.DataFrame(tree.merges, columns=["left", "right"])
         details |= {"tree": merges, "tree_rows": drawn, "predict": centres.assign}
         whole = linkage == "average" and n == len(drawn)
