@@ -165,6 +165,18 @@ def test_prob_cover_looks_at_blocks_of_rows_and_balls(metric, monkeypatch):
     assert parts.gain.tolist() == whole.gain.tolist()
 
 
+def test_prob_cover_of_many_rows_counts_some_of_them(monkeypatch):
+    pool, group = planted((3_000, 600, 300, 100))
+    whole = picked(pool, 4, ProbCover(delta=6), chosen=[0])
+    monkeypatch.setattr("curalab.selectors.prob_cover._SERVED", 800)
+    some = picked(pool, 4, ProbCover(delta=6), chosen=[0])
+    assert group[some.rows[:3]].tolist() == group[whole.rows[:3]].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(some.gain[:3], whole.gain[:3], rtol=0.3)
+    assert some.details["covered"] == pytest.approx(whole.details["covered"], abs=0.02)
+    assert len(set(some.rows)) == 4
+    assert 0 not in some.rows
+
+
 def test_prob_cover_covers_more_than_chance_and_than_k_center():
     pool, _ = planted(n_far=6)
     ball = np.linalg.norm(pool.vectors[:, None] - pool.vectors, axis=2) < 3

@@ -1,5 +1,6 @@
 import itertools
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from curalab import Embedding, MissingExtraError, Pool
 from curalab.duplicates import NearText, find_duplicates
 from curalab.duplicates._bands import near_pairs
 from curalab.duplicates._pairs import expanded
-from curalab.duplicates._shingles import jaccard, shingle_sets, words_of
+from curalab.duplicates._shingles import _numbered, jaccard, shingle_sets, words_of
 from curalab.duplicates.near_text import _bands
 from curalab.samples import docstrings, plant_duplicates
 
@@ -258,6 +259,28 @@ def test_the_default_and_the_details():
     assert found.details["bands"] == 25
     assert found.details["hashes_a_band"] == 5
     assert found.details["recall"] == pytest.approx(1 - (1 - 0.7**5) ** 25)
+
+
+def test_sets_of_many_texts_need_few_bytes_a_word():
+    texts = random_texts(12_000, np.random.default_rng(0), length=40)
+    shingle_sets(texts[:10], 2)
+    tracemalloc.start()
+    sets, hashes = shingle_sets(texts, 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 45 * 12_000 * 40  # twice what it keeps; all words side by side take 90
+    part, known = shingle_sets(texts[8_000:8_003], 2)
+    for own, row in zip(part, sets[8_000:8_003], strict=True):
+        assert known[own.indices].tolist() == hashes[row.indices].tolist()
+
+
+def test_hashes_are_numbered_as_unique_does():
+    rng = np.random.default_rng(0)
+    values = np.r_[0, 2**64 - 1, 2**60, 2**60 - 1, rng.integers(2**64, size=500, dtype=np.uint64)]
+    values = np.r_[values, values[::3]].astype(np.uint64)
+    found, number = np.unique(values, return_inverse=True)
+    for known, wanted in zip(_numbered(values), (number, found), strict=True):
+        np.testing.assert_array_equal(known, wanted)
 
 
 def test_similarity_of_a_set_with_nothing():

@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from curalab import Embedding, Pool
 from curalab.outliers import ECOD, IsolationForest, Mahalanobis, RelationGraph, find_outliers
 from curalab.outliers._tails import compressed, tails_of
+from curalab.outliers.mahalanobis import class_distances
 
 
 def table(x, **parts):
@@ -114,6 +117,17 @@ def test_a_row_is_judged_by_the_nearest_class_and_not_by_itself():
     apart = oddness(x[:100], Mahalanobis(trim=0))
     assert oddness(x[:100], Mahalanobis(), labels=labels[:100]).max() < 5
     assert apart.max() < 3  # one centre for two groups sees nothing
+
+
+def test_mahalanobis_distances_need_little_beside_the_rows():
+    x = np.random.default_rng(0).normal(size=(200_000, 64)).astype(np.float32)
+    pool = table(x)
+    pool.embedding.fingerprint  # noqa: B018
+    tracemalloc.start()
+    class_distances(pool)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * x.nbytes
 
 
 def test_mahalanobis_checks_its_settings():

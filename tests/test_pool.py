@@ -299,6 +299,16 @@ def test_other_packages_add_methods(emb, monkeypatch):
         find_outliers(emb, method="broken")
 
 
+def test_built_in_methods_are_found_without_a_look_at_what_is_installed(emb, monkeypatch):
+    def looked(group):
+        raise AssertionError("looked through all installed packages")
+
+    monkeypatch.setattr("curalab.pool._methods.entry_points", looked)
+    assert find_outliers(emb, method="knn", random_state=0).top(1).tolist()
+    with pytest.raises(AssertionError):
+        find_outliers(emb, method="theirs")
+
+
 def test_lists_keep_what_is_in_them_and_tables_are_no_column():
     x = np.random.default_rng(0).normal(size=(4, 3))
     groups = cl.Pool(embedding=x, groups=[np.nan, "a", None, "b"]).groups

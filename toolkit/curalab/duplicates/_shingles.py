@@ -26,6 +26,8 @@ _UNSPACED = (
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; makes the order of words count
 _CELLS = 4_000_000  # shingles looked at in a block of pairs
+_TEXTS = 4_096  # taken apart together
+_PARTS = 16  # of the range of hashes, numbered one by one
 
 
 def plain(text: str) -> str:
@@ -57,6 +59,18 @@ def shingle_sets(texts: Sequence[str | None], n: int) -> tuple[csr_array, AnyArr
     """
     from scipy.sparse import csr_array
 
+    blocks = (texts[at : at + _TEXTS] for at in range(0, len(texts), _TEXTS))
+    parts = [_shingled(block, n) for block in blocks]
+    every = np.concatenate([np.empty(0, dtype=np.uint64), *(part for part, _ in parts)])
+    count = np.concatenate([np.zeros(1, dtype=np.int64), *(size for _, size in parts)])
+    del parts
+    column, found = _numbered(every)
+    ones = np.ones(len(every), dtype=np.int32)
+    return csr_array((ones, column, np.cumsum(count)), shape=(len(texts), len(found))), found
+
+
+def _shingled(texts: Sequence[str | None], n: int) -> tuple[AnyArray, IntArray]:
+    """Return the hashes of the n-grams text after text, ascending, and how many each has."""
     codes, lengths, hashes = _coded(texts)
     is_present = np.array([text is not None for text in texts], dtype=bool)
     count = np.where(is_present, np.maximum(lengths - n + 1, 1), 0)
@@ -67,12 +81,30 @@ def shingle_sets(texts: Sequence[str | None], n: int) -> tuple[csr_array, AnyArr
     for step in range(n):
         word = np.where(at + step < lengths[row], start + at + step, len(codes) - 1)
         shingle = shingle * MULTIPLIER + hashes[codes[word]]
-    found, column = np.unique(shingle, return_inverse=True)
-    ones = np.ones(len(row), dtype=np.int32)
-    sets = csr_array((ones, (row, column)), shape=(len(texts), len(found)))
-    sets.sum_duplicates()
-    sets.data[:] = 1
-    return sets, found
+    order = np.lexsort((shingle, row))
+    row, shingle = row[order], shingle[order]
+    is_again = np.zeros(len(row), dtype=bool)
+    is_again[1:] = (row[1:] == row[:-1]) & (shingle[1:] == shingle[:-1])
+    return shingle[~is_again], np.bincount(row[~is_again], minlength=len(texts))
+
+
+def _numbered(values: AnyArray) -> tuple[IntArray, AnyArray]:
+    """Return the place of each value among the distinct ones, and these, ascending.
+
+    As `numpy.unique` does, which needs four more arrays of this length at once.
+    """
+    number = np.empty(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    found, n_found, limits = [], 0, np.arange(_PARTS, dtype=np.uint64) * np.uint64(2**64 // _PARTS)
+    for low, high in zip(limits, [*limits[1:], None], strict=True):
+        here = values >= low
+        if high is not None:
+            here &= values < high
+        at = np.flatnonzero(here)
+        distinct, place = np.unique(values[at], return_inverse=True)
+        number[at] = place + n_found
+        found.append(distinct)
+        n_found += len(distinct)
+    return number, np.concatenate(found)
 
 
 def _coded(texts: Sequence[str | None]) -> tuple[IntArray, IntArray, AnyArray]:

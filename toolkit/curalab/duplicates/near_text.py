@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -112,8 +113,9 @@ def _bands(threshold: float, most: int) -> tuple[int, int, float]:
 
 def _equal(sets: Any) -> tuple[IntArray, IntArray]:
     """Return the number of each text's set, -1 where it is empty, and the first text of each."""
-    keys = [sets.indices[start:end].tobytes() for start, end in pairwise(sets.indptr)]
-    label = pd.factorize(np.array([key or None for key in keys], dtype=object))[0]
+    held = (sets.indices[start:end] for start, end in pairwise(sets.indptr))
+    keys = [blake2b(own.data, digest_size=16).digest() if len(own) else None for own in held]
+    label = pd.factorize(np.array(keys, dtype=object))[0]
     first = np.unique(label, return_index=True)[1][int((label < 0).any()) :]
     return label, first
 

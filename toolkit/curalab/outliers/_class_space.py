@@ -63,7 +63,7 @@ def _seen(points: FloatArray, rows: IntArray, known: FloatArray, codes: IntArray
     """Return both distances of rows from known ones that are others, shape (2, len(rows))."""
     means, around_classes = means_and_root(known, codes)
     middle = known.mean(axis=0)
-    around_all = inverse_root(known - middle)
+    around_all = inverse_root(known, middle[None], np.zeros(len(known), dtype=np.int64))
     metric = around_classes @ around_classes.T - _CLASS_FREE * around_all @ around_all.T
     value, vector = np.linalg.eigh(metric)
     root = vector * np.sqrt(np.maximum(value, 0))

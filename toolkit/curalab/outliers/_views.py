@@ -100,7 +100,7 @@ def of_centres(pool: Pool, rng: np.random.Generator) -> tuple[View, View]:
                 warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows: copies
                 found = means.fit(some)
             centres = found.cluster_centers_
-            root = inverse_root(some - centres[found.labels_])
+            root = inverse_root(some, centres, found.labels_)
             own[:, left] += _away(known, left, centres, root)
             if pool.reference is not None:  # by both halves
                 judged += _away(points, np.arange(len(points)), centres, root) / 2
@@ -140,8 +140,11 @@ def sampled(points: FloatArray, known: FloatArray | None, rng: np.random.Generat
     total = torch.zeros(len(rows), dtype=torch.float64)
     for _ in range(_DRAWS):
         drawn = torch.from_numpy(np.sort(rng.choice(n_known, size, replace=False)))
-        gap = torch.cdist(rows, rows[drawn])
-        gap[drawn, torch.arange(size)] = torch.inf  # a row is no neighbour of itself
-        total += gap.topk(k, dim=1, largest=False).values.double().mean(dim=1)
+        for at in range(0, len(rows), _BLOCK):
+            gap = torch.cdist(rows[at : at + _BLOCK], rows[drawn])
+            own = ((drawn >= at) & (drawn < at + _BLOCK)).nonzero()[:, 0]
+            gap[drawn[own] - at, own] = torch.inf  # a row is no neighbour of itself
+            nearest = gap.topk(k, dim=1, largest=False).values
+            total[at : at + _BLOCK] += nearest.double().mean(dim=1)
     found = (total / _DRAWS).numpy()
     return in_logs(found if is_own else found[n_known:], found[:n_known])

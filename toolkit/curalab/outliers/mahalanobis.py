@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from curalab._cells import means_of
 from curalab._check import FloatArray, IntArray, check_real
 from curalab._shape import inverse_root, shaped_gaps
 from curalab.outliers._views import View
@@ -64,7 +65,7 @@ def class_distances(pool: Pool, *, trim: float | None = None, by_class: bool = T
         trim = 0.0 if codes.any() else _TRIM
     kept = np.ones(len(known), dtype=bool)
     for _ in range(1 + (_STEPS if trim else 0)):
-        means, root = means_and_root(known[kept], codes[kept])
+        means, root = means_and_root(known, np.where(kept, codes, -1))
         gaps = shaped_gaps(known, means, root)
         size = np.bincount(codes[kept], minlength=len(means))[codes]
         own = np.arange(len(known)), codes
@@ -92,13 +93,14 @@ def _known_rows(pool: Pool, by_class: bool) -> tuple[FloatArray, IntArray, IntAr
     else:
         rows = np.arange(len(points))
         codes = np.zeros(len(points), dtype=np.int64)
-    return points[rows], codes, rows if known is pool else None
+    every = len(rows) == len(points)
+    return points if every else points[rows], codes, rows if known is pool else None
 
 
 def means_and_root(points: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the class means (c, d) and a root of the inverse covariance around them (d, d)."""
-    size = np.bincount(codes)[:, None]
-    order = np.argsort(codes, kind="stable")
-    starts = np.cumsum(size) - size[:, 0]
-    means = np.add.reduceat(points[order], starts, axis=0, dtype=np.float64) / size
-    return means, inverse_root(points - means[codes])
+    """Return the class means (c, d) and a root of the inverse covariance around them (d, d).
+
+    Rows with a code of -1 are left out; each class has one that is not.
+    """
+    means = means_of(points, codes, int(codes.max()) + 1)
+    return means, inverse_root(points, means, codes)

@@ -48,8 +48,10 @@ def resolve(stage: Stage, method: Any) -> tuple[str, Callable[..., Any]]:
     A name of the registry, a method with its settings, or any callable with the contract.
     """
     if isinstance(method, str):
-        check_choice("method", method, method_names(stage), hint=f"Contract: {stage.contract}")
-        made = stage.methods.get(method) or _plugins(stage)[method].load()
+        made = stage.methods.get(method)
+        if made is None:  # only then what is installed is looked through, which takes a while
+            check_choice("method", method, method_names(stage), hint=f"Contract: {stage.contract}")
+            made = _plugins(stage)[method].load()
         return method, _with_defaults(method, made) if isinstance(made, type) else made
     if isinstance(method, type):
         hint = f"Add parentheses: {method.__name__}()."

@@ -78,8 +78,8 @@ class Cascade(StageResult):
         frame = pd.DataFrame({"row_id": self.ids[rows].astype(object)}, dtype=object)
         frame["action"], frame["actor"], frame["method"] = "drop", actor, self.params["verb"]
         frame["reason"] = [f"fails the rule {name!r}" for name in self.rule[rows]]
-        given = [{"rule": name, "is": made[name]} for name in self.rule[rows]]
-        frame["params"] = pd.Series(given, dtype=object)
+        given = {name: {"rule": name, "is": made[name]} for name in names}
+        frame["params"] = pd.Series([given[name] for name in self.rule[rows]], dtype=object)
         return ledger.record_many(frame)
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from curalab._check import AnyArray, BoolArray, check_integer, check_real
+from curalab._points import centred_rows
 from curalab.pool import FloatArray, IntArray, Pool
 
 __all__ = ["FacilityLocation", "serve"]
@@ -132,8 +133,9 @@ def _similarities(pool: Pool, served: IntArray) -> tuple[AnyArray, int]:
     points: Any = pool.embedding.points
     is_unit = pool.embedding.metric == "cosine"
     if not is_unit:  # |x|² + |y|² - 2xy cancels badly far from the origin
-        points = points - points.mean(axis=0, dtype=np.float64)
-        points = points / (np.sqrt(np.square(points).sum(axis=1).mean()) or 1.0)
+        points = centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
+        spread = np.einsum("ij,ij->", points, points, dtype=np.float64) / len(points)
+        points /= np.float32(np.sqrt(spread) or 1.0)
     points = torch.from_numpy(np.array(points, dtype=np.float32))
     is_rough = len(points) * len(served) > _ROUGH
     others = points[torch.from_numpy(served)]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from curalab._points import centred_rows
 from curalab.neighbors import nearest
 from curalab.pool import FloatArray, IntArray, Pool
 
@@ -52,7 +53,7 @@ def _centred(points: FloatArray, metric: str) -> FloatArray:
     """Move Euclidean points to their mean: |x|² + |y|² - 2xy cancels badly far from the origin."""
     if metric == "cosine":
         return points
-    return np.asarray(points - points.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    return centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
 
 
 def _traverse(

@@ -16,6 +16,7 @@ __all__ = ["ProbCover"]
 
 _BLOCK = 2_048  # rows at a time, on both sides
 _MOST = 500  # clusters
+_SERVED = 50_000  # rows that are counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class ProbCover:
 
     A ball is pure up to the distance to the nearest row of another cluster; delta is a quantile of
     these distances, where the authors try a grid. The graph of balls is not stored: every row is
-    covered once, so two passes over all pairs, in blocks, are the most that it can cost.
+    covered once, so two passes over all pairs, in blocks, are the most that it can cost. Of a pool
+    of more than 50,000 rows, that many are drawn to be covered; gain is what they stand for.
 
     References
     ----------
@@ -78,22 +80,21 @@ class ProbCover:
         """Return `k` row numbers in the order of picking, what each covers, and the radius."""
         chosen = np.zeros(0, dtype=np.int64) if pool.chosen is None else pool.chosen
         delta = self._radius(pool, len(chosen) + k, rng) if self.delta is None else self.delta
-        balls = _Balls(pool, delta)
-        n = len(pool)
-        uncovered = np.ones(n, dtype=bool)
-        uncovered[balls.counts(chosen) > 0] = False
-        gain_of = balls.counts(np.flatnonzero(uncovered))
+        balls, n = _Balls(pool, delta), len(pool)
+        served = np.arange(n) if n <= _SERVED else np.sort(rng.choice(n, _SERVED, replace=False))
+        is_open = balls.counts(chosen, served) == 0
+        gain_of = balls.counts(served[is_open])
         gain_of += rng.random(n) / 2  # counts are whole: this orders ties
         gain_of[chosen] = -np.inf
         rows, gain = np.empty(k, dtype=np.int64), np.empty(k)
         for i in range(k):
             rows[i] = row = int(gain_of.argmax())
-            gain[i] = np.floor(gain_of[row])
+            gain[i] = np.floor(gain_of[row]) * n / len(served)
             gain_of[row] = -np.inf
-            new = np.flatnonzero((balls.counts(rows[i : i + 1]) > 0) & uncovered)
-            gain_of -= balls.counts(new)
-            uncovered[new] = False
-        return rows, {"gain": gain, "delta": float(delta), "covered": 1 - uncovered.mean()}
+            is_new = is_open & (balls.counts(rows[i : i + 1], served) > 0)
+            gain_of -= balls.counts(served[is_new])
+            is_open &= ~is_new
+        return rows, {"gain": gain, "delta": float(delta), "covered": 1 - is_open.mean()}
 
     def _radius(self, pool: Pool, n_labels: int, rng: np.random.Generator) -> float:
         """Return the largest radius up to which `purity` of the balls hold one cluster."""
@@ -131,17 +132,20 @@ class _Balls:
         self.half = np.einsum("ij,ij->i", self.points, self.points) / 2
         self.least = delta if is_unit else delta**2 / 2  # of |x - y|² / 2
 
-    def counts(self, rows: IntArray) -> FloatArray:
-        """Return in how many of the balls of these rows each row of the pool lies."""
-        total = np.zeros(len(self.points))
-        total[rows] = 1  # their own, whatever the radius
+    def counts(self, rows: IntArray, of: IntArray | None = None) -> FloatArray:
+        """Return in how many of the balls of `rows` each row lies, or each in `of`.
+
+        A row lies in its own ball, whatever the radius.
+        """
+        number = np.arange(len(self.points))
+        total = np.zeros(len(number if of is None else of))
         for j in range(0, len(rows), _BLOCK):
             some = rows[j : j + _BLOCK]
             balls, half = self.points[some].T, self.half[some]
             for i in range(0, len(total), _BLOCK):
-                gap = self.half[i : i + _BLOCK, None] + half
-                gap -= self.points[i : i + _BLOCK] @ balls
-                own = np.flatnonzero((some >= i) & (some < i + _BLOCK))
-                gap[some[own] - i, own] = np.inf  # counted above
+                block: Any = slice(i, i + _BLOCK) if of is None else of[i : i + _BLOCK]
+                gap = self.half[block, None] + half
+                gap -= self.points[block] @ balls
+                gap[number[block, None] == some] = -np.inf
                 total[i : i + _BLOCK] += (gap < self.least).sum(axis=1)
         return total
