@@ -93,7 +93,7 @@ def _numbered(values: AnyArray) -> tuple[IntArray, AnyArray]:
 
     As `numpy.unique` does, which needs four more arrays of this length at once.
     """
-    number = np.empty(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    number: IntArray = np.empty(len(values), np.int32 if len(values) < 2**31 else np.int64)
     found, n_found, limits = [], 0, np.arange(_PARTS, dtype=np.uint64) * np.uint64(2**64 // _PARTS)
     for low, high in zip(limits, [*limits[1:], None], strict=True):
         here = values >= low
