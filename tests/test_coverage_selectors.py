@@ -104,6 +104,16 @@ def test_typicality_finds_classes_that_chance_misses():
     assert np.mean(by_chance) < 3
 
 
+@pytest.mark.parametrize("method", [*METHODS, "k_center"], ids=repr)
+def test_rows_that_are_mapped_from_disk_are_picked_from_alike(method, tmp_path, monkeypatch):
+    pool, _ = planted((60, 30, 10))
+    pool.save(tmp_path / "vectors")
+    monkeypatch.setattr("curalab._points._MAPPED", 0)  # as with vectors of over 256 MiB
+    mapped = cl.Embedding.open(tmp_path / "vectors")
+    assert isinstance(mapped.vectors, np.memmap)
+    assert picked(mapped, 8, method).rows.tolist() == picked(pool, 8, method).rows.tolist()
+
+
 # ---- prob_cover ----------------------------------------------------------------------------------
 
 

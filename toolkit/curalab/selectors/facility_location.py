@@ -135,7 +135,7 @@ def _similarities(pool: Pool, served: IntArray) -> tuple[AnyArray, int]:
     if not is_unit:  # |x|² + |y|² - 2xy cancels badly far from the origin
         points = centred_rows(points, points.mean(axis=0, dtype=np.float64), np.float32)
         spread = np.einsum("ij,ij->", points, points, dtype=np.float64) / len(points)
-        points /= np.float32(np.sqrt(spread) or 1.0)
+        points = points / np.float32(np.sqrt(spread) or 1.0)
     points = torch.from_numpy(np.array(points, dtype=np.float32))
     is_rough = len(points) * len(served) > _ROUGH
     others = points[torch.from_numpy(served)]
